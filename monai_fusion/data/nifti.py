@@ -1,0 +1,108 @@
+"""Reading and writing NIfTI by nibabel."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from monai_fusion.data.source import Source, hash_files
+from monai_fusion.errors import InputError
+from monai_fusion.slices import slice_axis_of
+
+__all__ = ["RGB24", "read_nifti", "write_nifti"]
+
+#: NIFTI_TYPE_RGB24, the colour type that ITK-SNAP, FSLeyes, MRIcroGL and ITK read.
+RGB24 = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
+
+
+def read_nifti(path: Path, frame: int | None = None) -> Source:
+    """Reads one volume.
+
+    Args:
+        path: a ``.nii`` or ``.nii.gz`` file.
+        frame: which volume of a 4-D file, counted from 0.
+
+    Raises:
+        InputError: not readable, truncated, colour or complex voxels, no orientation in the header, or 4-D without
+            `frame`.
+    """
+    try:
+        image = nib.load(path)
+        if not isinstance(image, nib.Nifti1Image):
+            raise InputError(f"{path}: not a NIfTI file but {type(image).__name__}; convert it to NIfTI")
+        header = image.header
+        if header.get_data_dtype().names or header.get_data_dtype().kind == "c":
+            raise InputError(f"{path}: colour or complex voxels; a volume must have one real value a voxel")
+        volume = image.slicer[..., _frame(path, image.shape, frame)] if image.ndim > 3 else image
+        array = np.asarray(volume.dataobj, dtype=np.float32)
+    except (OSError, EOFError, ValueError, zlib.error, nib.filebasedimages.ImageFileError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{path}: not a readable NIfTI file, or cut short ({error}); copy or convert it again"
+        ) from error
+    if array.ndim < 3:
+        array = array.reshape(array.shape + (1,) * (3 - array.ndim))
+
+    warnings = []
+    sform_code, qform_code = int(header["sform_code"]), int(header["qform_code"])
+    if sform_code == 0 and qform_code == 0:
+        raise InputError(
+            f"{path}: the header has neither sform nor qform, so left and right are unknown; "
+            "write the file again with its orientation"
+        )
+    affine = np.asarray(image.affine, dtype=np.float64)
+    if sform_code and qform_code and not np.allclose(affine, header.get_qform(), atol=0.1):
+        warnings.append("sform and qform of the NIfTI header differ; the sform was used")
+    units = header.get_xyzt_units()[0]
+    if units not in ("mm", "unknown"):
+        raise InputError(f"{path}: lengths are in {units}; write the file again in mm")
+
+    slice_dim = header.get_dim_info()[2]
+    facts: dict[str, Any] = {
+        "kind": "nifti",
+        "sha256": hash_files([path]),
+        "nifti": {"sform_code": sform_code, "qform_code": qform_code},
+        "warnings": warnings,
+    }
+    if frame is not None:
+        facts["frame"] = frame
+    return Source(array, affine, slice_axis_of(affine) if slice_dim is None else int(slice_dim), facts)
+
+
+def _frame(path: Path, shape: tuple[int, ...], frame: int | None) -> int:
+    """The index of the volume to read along axis 3."""
+    if len(shape) > 4 and np.prod(shape[4:]) > 1:
+        raise InputError(f"{path}: {len(shape)}-D voxels; write the one volume to fuse into a 3-D file")
+    frames = shape[3]
+    if frame is None and frames > 1:
+        raise InputError(
+            f"{path}: a 4-D file of {frames} frames; choose one, 0 to {frames - 1} "
+            "(--mri-frame or --functional-frame; in the bundle --mri_frame or --functional_frame)"
+        )
+    if frame is not None and not 0 <= frame < frames:
+        raise InputError(f"{path}: there is no frame {frame}; choose one of 0 to {frames - 1}")
+    return frame or 0
+
+
+def write_nifti(path: Path, array: np.ndarray, affine: np.ndarray, facts: dict[str, Any]) -> None:
+    """Writes a volume.
+
+    Args:
+        path: the file to write, ``.nii.gz``.
+        array: ``(I, J, K)`` of a plain type, or of `RGB24`.
+        affine: 4x4, RAS, mm.
+        facts: the facts of the source whose grid this is: a NIfTI source's sform and qform codes are kept, a DICOM
+            source's coordinates are scanner coordinates (code 1).
+    """
+    codes = facts.get("nifti", {"sform_code": 1, "qform_code": 1})
+    image = nib.Nifti1Image(array, affine)
+    image.header.set_xyzt_units("mm")
+    image.set_sform(affine, codes["sform_code"] or codes["qform_code"])
+    image.set_qform(affine, codes["qform_code"] or codes["sform_code"])
+    image.header["descrip"] = b"monai-fusion, research use only"
+    nib.save(image, path)

@@ -1,0 +1,3 @@
+from .fusion import FusionInferer
+
+__all__ = ["FusionInferer"]

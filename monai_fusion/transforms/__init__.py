@@ -1,0 +1,16 @@
+from .calibration import CALIBRATIONS, CalibrateOutputd
+from .color import COLOR_MAPS, ColorizeFusedd, SplitChromad
+from .intensity import WindowIntensityd
+from .pair import CheckPaird
+from .registration import MoveByTransformd
+
+__all__ = [
+    "CALIBRATIONS",
+    "COLOR_MAPS",
+    "CalibrateOutputd",
+    "CheckPaird",
+    "ColorizeFusedd",
+    "MoveByTransformd",
+    "SplitChromad",
+    "WindowIntensityd",
+]

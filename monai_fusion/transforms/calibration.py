@@ -1,0 +1,42 @@
+"""The output's calibration: what is done to the network's values before anybody looks at them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import torch
+from monai.config import KeysCollection
+from monai.transforms import MapTransform
+
+from monai_fusion.errors import InputError
+
+__all__ = ["CALIBRATIONS", "CalibrateOutputd"]
+
+CALIBRATIONS = ("none", "inverse_tanh")
+
+
+class CalibrateOutputd(MapTransform):
+    """Clips the network's output to [0, 1], after undoing its tanh where the weights were trained for that.
+
+    A property of the trained weights: the bundle's metadata names it (``output_calibration``). Never a stretch of the
+    image to its own minimum and maximum: that lifts the black background, and makes the same tissue look different in
+    every slice.
+
+    Args:
+        keys: network outputs in (-1, 1).
+        calibration: ``"none"`` (clip only) or ``"inverse_tanh"``.
+    """
+
+    def __init__(self, keys: KeysCollection, calibration: str = "none") -> None:
+        super().__init__(keys)
+        if calibration not in CALIBRATIONS:
+            raise InputError(f"output calibration {calibration!r}: choose one of {', '.join(CALIBRATIONS)}")
+        self.calibration = calibration
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        out = dict(data)
+        for key in self.key_iterator(out):
+            value = torch.atanh(out[key]) if self.calibration == "inverse_tanh" else out[key]
+            out[key] = value.clamp(0, 1)
+        return out

@@ -1,0 +1,161 @@
+"""Colour: luma and chroma of ITU-R BT.601 (full range), and the clinical colour maps that give uptake its chroma."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import MapTransform
+from pydicom.pixels.processing import apply_color_lut
+
+from monai_fusion.errors import InputError
+
+__all__ = ["COLOR_MAPS", "ColorizeFusedd", "SplitChromad", "color_table", "rgb_to_ycc", "ycc_to_rgb"]
+
+#: Weights of red, green and blue in the luma: ITU-R BT.601.
+_LUMA = (0.299, 0.587, 0.114)
+
+#: The well-known palettes of DICOM PS3.6 Annex B by their UID.
+_PALETTES = {
+    "hot_iron": "1.2.840.10008.1.5.1",
+    "pet": "1.2.840.10008.1.5.2",
+    "hot_metal_blue": "1.2.840.10008.1.5.3",
+    "pet_20_step": "1.2.840.10008.1.5.4",
+}
+
+#: Names of the colour maps. DICOM's palettes end in white, so the chroma they give fades at the highest uptake; the
+#: rainbow (blue to red, fading to black below a quarter) keeps its colour to the top.
+COLOR_MAPS = (*_PALETTES, "rainbow", "grey")
+
+
+def rgb_to_ycc(rgb: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Luma and chroma of BT.601, full range.
+
+    Args:
+        rgb: ``(3, ...)`` in [0, 1].
+
+    Returns:
+        Luma ``(1, ...)`` in [0, 1], and chroma Cb, Cr ``(2, ...)`` in [-0.5, 0.5].
+    """
+    red, green, blue = rgb[0], rgb[1], rgb[2]
+    luma = _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
+    chroma = torch.stack([(blue - luma) / (2 * (1 - _LUMA[2])), (red - luma) / (2 * (1 - _LUMA[0]))])
+    return luma[None], chroma
+
+
+def ycc_to_rgb(luma: torch.Tensor, chroma: torch.Tensor) -> torch.Tensor:
+    """The inverse of `rgb_to_ycc`, within the gamut.
+
+    Where luma and chroma together lie outside of RGB (a dark fused pixel of saturated uptake), the chroma is shortened
+    until they fit: the luma, which carries the fused picture, and the hue stay exact. Clipping would bend both.
+
+    Args:
+        luma: ``(1, ...)`` in [0, 1].
+        chroma: ``(2, ...)`` in [-0.5, 0.5].
+
+    Returns:
+        ``(3, ...)`` in [0, 1].
+    """
+    y = luma[0]
+    blue = chroma[0] * (2 * (1 - _LUMA[2]))
+    red = chroma[1] * (2 * (1 - _LUMA[0]))
+    green = -(_LUMA[2] * blue + _LUMA[0] * red) / _LUMA[1]
+    offset = torch.stack([red, green, blue])
+    room = torch.where(offset > 0, 1 - y, y)
+    fit = (room / offset.abs().clamp_min(1e-12)).amin(dim=0).clamp_max(1)
+    return (y + fit * offset).clamp_(0, 1)
+
+
+def color_table(name: str) -> torch.Tensor:
+    """A colour map as ``(256, 3)`` RGB in [0, 1], black at 0.
+
+    Raises:
+        InputError: no such map.
+    """
+    if name in _PALETTES:
+        index = np.arange(256, dtype=np.uint8)[None]
+        rgb = apply_color_lut(index, palette=_PALETTES[name])[0]
+        return torch.from_numpy(rgb.astype(np.float32) / np.iinfo(rgb.dtype).max)
+    uptake = np.linspace(0, 1, 256)
+    if name == "rainbow":
+        colours = [colorsys.hsv_to_rgb((1 - u) * 2 / 3, 1, min(1, 16 * u * u)) for u in uptake]
+        return torch.tensor(colours, dtype=torch.float32)
+    if name == "grey":
+        return torch.from_numpy(uptake.astype(np.float32))[:, None].expand(-1, 3)
+    raise InputError(f"colour map {name!r}: choose one of {', '.join(COLOR_MAPS)}")
+
+
+class SplitChromad(MapTransform):
+    """Splits a colour picture into its luma, which is fused, and its chroma, which the fused picture gets back.
+
+    Args:
+        keys: pictures ``(1, H, W)``, passed on, or ``(3, H, W)`` in [0, 1], replaced by their luma ``(1, H, W)``.
+        chroma_key: where the chroma ``(2, H, W)`` of a colour picture goes.
+    """
+
+    def __init__(self, keys: KeysCollection, chroma_key: str = "chroma") -> None:
+        super().__init__(keys)
+        self.chroma_key = chroma_key
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        out = dict(data)
+        for key in self.key_iterator(out):
+            if out[key].shape[0] == 3:
+                out[key], out[self.chroma_key] = rgb_to_ycc(out[key])
+        return out
+
+
+class ColorizeFusedd(MapTransform):
+    """Gives a fused image its colour: luma the fused image, chroma that of the functional image.
+
+    The chroma is the one `SplitChromad` took from a colour picture or, for a scalar PET or SPECT, that of a colour map
+    at the uptake.
+
+    Args:
+        keys: fused images ``(1, ...)`` in [0, 1].
+        color_map: a name of `COLOR_MAPS`.
+        functional_channel: the channel of ``image`` that holds the uptake in [0, 1].
+        image_key: the network's input ``(2, ...)``.
+        chroma_key: see `SplitChromad`.
+        color_key: where the result goes: ``(3, ...)`` uint8.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        color_map: str = "rainbow",
+        functional_channel: int = 1,
+        image_key: str = "image",
+        chroma_key: str = "chroma",
+        color_key: str = "fused_color",
+    ) -> None:
+        super().__init__(keys)
+        self.color_map = color_map
+        self.functional_channel = functional_channel
+        self.image_key = image_key
+        self.chroma_key = chroma_key
+        self.color_key = color_key
+        self._map_chroma = rgb_to_ycc(color_table(color_map).T)[1]
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        out = dict(data)
+        for key in self.key_iterator(out):
+            fused = torch.as_tensor(out[key]).cpu()
+            color = torch.empty((3, *fused.shape[1:]), dtype=torch.uint8)
+            for i in range(fused.shape[-1]):  # a plane at a time: the float RGB of a whole volume would be large
+                chroma = self._chroma(out, i)
+                rgb = ycc_to_rgb(fused[..., i], chroma)
+                color[..., i] = (rgb * 255).round_().to(torch.uint8)
+            out[self.color_key] = MetaTensor(color, meta=dict(out[key].meta))
+        return out
+
+    def _chroma(self, data: Mapping[Hashable, Any], i: int) -> torch.Tensor:
+        if self.chroma_key in data:
+            return torch.as_tensor(data[self.chroma_key])[..., i].cpu()
+        uptake = torch.as_tensor(data[self.image_key])[self.functional_channel, ..., i].cpu()
+        return self._map_chroma[:, (uptake * 255).round().long()]

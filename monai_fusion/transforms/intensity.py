@@ -1,0 +1,112 @@
+"""Bringing a source's own units to the [0, 1] that the network sees."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.transforms import MapTransform
+from scipy import ndimage
+from skimage.filters import threshold_otsu
+
+from monai_fusion.data.report import REPORT_KEY, read_report, write_report
+from monai_fusion.data.source import facts_of
+from monai_fusion.errors import InputError
+
+__all__ = ["WindowIntensityd", "foreground"]
+
+_MASK_SIZE = 128
+
+
+def foreground(volume: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The head (or body) in a volume: what lies above Otsu's threshold, its largest part, with the holes filled.
+
+    Holes are filled in the slices along every axis, so that bone, air and fluid within the outline of the head belong
+    to it even where the volume ends in the middle of the neck. Percentiles need no more than a coarse mask: axes longer
+    than 128 voxels are thinned out evenly.
+
+    Args:
+        volume: voxels of any dimension.
+
+    Returns:
+        The thinned-out voxels and, of the same shape, the mask.
+    """
+    coarse = volume[tuple(slice(None, None, -(-size // _MASK_SIZE)) for size in volume.shape)]
+    if coarse.min() == coarse.max():
+        return coarse, np.ones(coarse.shape, dtype=bool)
+    mask = coarse > threshold_otsu(coarse)
+    labels, parts = ndimage.label(mask)
+    if parts > 1:
+        mask = labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
+    filled = mask.copy()
+    for axis in range(mask.ndim):
+        for i in range(mask.shape[axis]):
+            plane = (slice(None),) * axis + (i,)
+            filled[plane] |= ndimage.binary_fill_holes(mask[plane])
+    return coarse, filled
+
+
+class WindowIntensityd(MapTransform):
+    """Maps ``[low, high]`` to [0, 1] linearly and clips.
+
+    The window is, in this order: `window`; black and white of an 8-bit picture; `percentiles` of the voxels within
+    the `foreground`. What was used is written into the report.
+
+    Args:
+        keys: images ``(1, ...)`` loaded by `SourceReader`.
+        percentiles: lower and upper percentile within the foreground. A lower one of None means the value 0: for PET
+            and SPECT no uptake is black, however much of the image is cold.
+        window: ``[low, high]`` in the image's own unit (what the rescale gives: Bq/ml, counts, ...).
+
+    Raises:
+        InputError: the window is empty.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        percentiles: Sequence[float | None] = (1.0, 99.5),
+        window: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__(keys)
+        for name, pair in (("percentiles", percentiles), ("window", window)):
+            if pair is not None and (len(pair) != 2 or pair[1] is None):
+                raise InputError(f"{name} {list(pair)}: give two numbers, the lower and the upper end")
+        self.percentiles = percentiles
+        self.window = window
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        out = dict(data)
+        report = read_report(out)
+        for key in self.key_iterator(out):
+            image = out[key]
+            low, high, rule = self._range(image)
+            if not high > low:
+                raise InputError(f"{key}: the window {low:g} to {high:g} ({rule}) is empty; give another window")
+            report.setdefault("intensity", {})[str(key)] = {
+                "rule": rule,
+                "low": low,
+                "high": high,
+                "below": float((image < low).float().mean()),
+                "above": float((image > high).float().mean()),
+            }
+            out[key] = ((image - low) / (high - low)).clamp_(0, 1)
+        out[REPORT_KEY] = write_report(report)
+        return out
+
+    def _range(self, image: Any) -> tuple[float, float, str]:
+        if self.window is not None:
+            return float(self.window[0]), float(self.window[1]), "window in the image's own unit"
+        display = facts_of(image.meta).get("display_range")
+        if display is not None:
+            return float(display[0]), float(display[1]), "black and white of an 8-bit picture"
+        coarse, mask = foreground(torch.as_tensor(image[0]).numpy())
+        lower, upper = self.percentiles
+        assert upper is not None
+        high = float(np.percentile(coarse[mask], upper))
+        low = 0.0 if lower is None else float(np.percentile(coarse[mask], lower))
+        name = "zero" if lower is None else f"percentile {lower:g}"
+        return low, high, f"{name} to percentile {upper:g} within the foreground"

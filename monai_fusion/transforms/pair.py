@@ -1,0 +1,96 @@
+"""Do the two images belong together? Checked before anything is computed from them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+from monai.transforms import Transform
+
+from monai_fusion.data.report import REPORT_KEY, read_report, write_report
+from monai_fusion.data.source import facts_of
+from monai_fusion.errors import InputError
+
+__all__ = ["CheckPaird", "overlap"]
+
+_SMALL_OVERLAP = 0.5
+
+
+def overlap(
+    fixed_affine: np.ndarray, fixed_shape: tuple[int, ...], moving_affine: np.ndarray, moving_shape: tuple[int, ...]
+) -> float:
+    """The share of the fixed grid that lies within the moving image's field of view, from the headers alone.
+
+    Args:
+        fixed_affine, moving_affine: 4x4, voxel index to the same patient coordinates.
+        fixed_shape, moving_shape: voxels along the three axes.
+
+    Returns:
+        0 to 1, sampled on 33 points an axis.
+    """
+    grid = np.meshgrid(*[np.linspace(0, size - 1, 33) for size in fixed_shape], indexing="ij")
+    points = np.stack([g.ravel() for g in grid] + [np.ones(grid[0].size)])
+    index = (np.linalg.inv(moving_affine) @ fixed_affine @ points)[:3]
+    limit = np.asarray(moving_shape, dtype=float)[:, None] - 0.5
+    return float(((index >= -0.5) & (index <= limit)).all(axis=0).mean())
+
+
+class CheckPaird(Transform):
+    """Begins the report with what was read, and refuses two images that cannot be fused.
+
+    Reads ``mri`` and ``functional``, loaded by `SourceReader` and, if there is one, moved by a transform. Different
+    frames of reference and a small overlap are warned about in the report: whether the images match is then known
+    only to who looks at them.
+
+    Raises:
+        InputError: a picture with a volume, pictures of different size, a colour MRI, or volumes without overlap.
+    """
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        mri, functional = data["mri"], data["functional"]
+        facts = {"mri": facts_of(mri.meta), "functional": facts_of(functional.meta)}
+        report = read_report(data)
+        warnings = [f"{role}: {text}" for role in facts for text in facts[role].pop("warnings")]
+
+        pictures = [role for role in facts if facts[role]["kind"] == "picture"]
+        if mri.shape[0] != 1:
+            raise InputError("mri: a colour picture; the MRI must be grey (is it the other image?)")
+        if len(pictures) == 1:
+            raise InputError(
+                f"{pictures[0]} is a picture and the other image a volume; give two pictures or two volumes"
+            )
+        if pictures:
+            if mri.shape[1:] != functional.shape[1:]:
+                sizes = " and ".join("x".join(map(str, image.shape[:0:-1])) for image in (mri, functional))
+                raise InputError(f"the pictures are {sizes} pixels; two pictures must be registered and of one size")
+        else:
+            warnings += self._check_volumes(mri, functional, facts, report)
+
+        report.update(facts)
+        report["warnings"] = warnings
+        return {**data, REPORT_KEY: write_report(report)}
+
+    @staticmethod
+    def _check_volumes(
+        mri: Any, functional: Any, facts: dict[str, dict[str, Any]], report: dict[str, Any]
+    ) -> list[str]:
+        warnings = []
+        frames = [facts[role].get("frame_of_reference_uid") for role in ("mri", "functional")]
+        if "registration" not in report and frames[0] != frames[1]:
+            what = "have different frames of reference" if all(frames) else "do not both name their frame of reference"
+            warnings.append(f"the two images {what}: that they match was not checked, look at the edges")
+        covered = overlap(
+            mri.affine.numpy(), tuple(mri.shape[1:]), functional.affine.numpy(), tuple(functional.shape[1:])
+        )
+        report["overlap"] = round(covered, 4)
+        if covered == 0:
+            raise InputError(
+                "the two images do not overlap in space; check that they show the same body part of the same patient, "
+                "or register them first (functional_transform)"
+            )
+        if covered < _SMALL_OVERLAP:
+            warnings.append(
+                f"the functional image covers only {covered:.0%} of the MRI; outside of it there is no uptake"
+            )
+        return warnings

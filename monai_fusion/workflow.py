@@ -1,0 +1,137 @@
+"""Opening the bundle and running it: what the command line, the viewer and Python scripts share."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.bundle import ConfigWorkflow
+
+from monai_fusion.data.report import REPORT_KEY
+from monai_fusion.errors import reason_of
+
+__all__ = ["FusionResult", "bundle_root", "fuse", "open_bundle"]
+
+
+@dataclass(frozen=True)
+class FusionResult:
+    """What `fuse` gives.
+
+    Args:
+        fused: ``(I, J, K)`` on the MRI's grid, or ``(H, W)`` for pictures; float32 in [0, 1].
+        color: the same with colour, ``(..., 3)`` uint8.
+        affine: 4x4, voxel index to RAS in mm.
+        report: what ``report.json`` holds.
+        output_dir: where the files were written, or None.
+    """
+
+    fused: np.ndarray
+    color: np.ndarray
+    affine: np.ndarray
+    report: dict[str, Any]
+    output_dir: Path | None
+
+
+def bundle_root(name: str = "mmdrfuse") -> Path:
+    """The folder of a bundle: in the installed package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    installed = package / "bundles" / name
+    return installed if installed.is_dir() else package.parent / "bundles" / name
+
+
+def open_bundle(config: str = "inference.json", root: str | Path | None = None, **overrides: Any) -> ConfigWorkflow:
+    """Opens a workflow of a bundle, ready to run.
+
+    Args:
+        config: a file in the bundle's ``configs``.
+        root: the bundle's folder; the one shipped with this package by default.
+        overrides: configuration ids and their values, as on MONAI's command line; nested ids with ``#`` or ``::`` by
+            ``**{"inferer#sw_batch_size": 4}``.
+    """
+    root = bundle_root() if root is None else Path(root)
+    with _quiet():
+        workflow = ConfigWorkflow(
+            config_file=str(root / "configs" / config),
+            meta_file=str(root / "configs" / "metadata.json"),
+            logging_file=False,
+            workflow_type="infer",
+            bundle_root=str(root),
+            **overrides,
+        )
+        workflow.initialize()
+    return workflow
+
+
+def fuse(
+    mri: str | Path,
+    functional: str | Path,
+    output_dir: str | Path | None = None,
+    root: str | Path | None = None,
+    **overrides: Any,
+) -> FusionResult:
+    """Fuses an MRI with a PET or SPECT by the bundle's ``inference.json``.
+
+    Args:
+        mri: a NIfTI file, the folder of a DICOM series, or a picture; its grid is the grid of the result.
+        functional: the PET or SPECT, in any of these forms (a picture goes with a picture only).
+        output_dir: where to write the results; None to write nothing.
+        root, overrides: see `open_bundle`. The ids a user may want: ``axis``, ``color_map``, ``functional_window``,
+            ``functional_percentiles``, ``functional_transform``, ``mri_series``, ``functional_series``, ``device``.
+
+    Raises:
+        InputError: an input that cannot be fused without guessing; nothing is written.
+        OutputError: the results cannot be written.
+    """
+    try:
+        workflow = open_bundle(
+            root=root,
+            mri=str(mri),
+            functional=str(functional),
+            output_dir=None if output_dir is None else str(output_dir),
+            **overrides,
+        )
+        with _quiet():
+            workflow.run()
+        [study] = workflow.evaluator.state.output
+    except Exception as error:
+        reason = reason_of(error)
+        if reason is None:
+            raise
+        raise reason from None
+    fused, color = study["pred"], study["fused_color"]
+    return FusionResult(
+        fused=torch.as_tensor(fused)[0].float().cpu().numpy(),
+        color=torch.as_tensor(color).movedim(0, -1).numpy(),
+        affine=np.asarray(fused.affine, dtype=np.float64),
+        report=json.loads(study[REPORT_KEY]),
+        output_dir=None if output_dir is None else Path(output_dir),
+    )
+
+
+#: Who logs about every run that which is no news to a user of this package: the configuration is our own, errors are
+#: raised, and nvImageCodec, a GPU decoder, is not used.
+_CHATTY = ("monai.bundle.workflows", "monai.data.nvimgcodec_pydicom_plugin", "ignite")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silences `_CHATTY` for a while."""
+    loggers = [logging.getLogger(name) for name in _CHATTY]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="NvImgCodecPydicomReader")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels):
+            logger.setLevel(level)
