@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from monai.data import MetaTensor
+from monai.inferers import SliceInferer
+
+from monai_fusion.errors import InputError
+from monai_fusion.inferers import FusionInferer
+from monai_fusion.networks import FusionStudent
+
+
+@pytest.fixture
+def student() -> FusionStudent:
+    torch.manual_seed(1)
+    return FusionStudent().eval()
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_equals_the_network_slice_by_slice(axis: int, student: FusionStudent) -> None:
+    """Against MONAI's SliceInferer, where the volume is stored as it is displayed (rows P, columns L)."""
+    volume = torch.rand(1, 2, 9, 8, 7)
+    order = {2: (1, 0), 1: (2, 0), 0: (2, 1)}[axis]  # rows, columns of the display, of a RAS volume: all flipped
+    flipped = volume.flip([order[0] + 2, order[1] + 2])
+    permuted = flipped.permute(0, 1, axis + 2, order[0] + 2, order[1] + 2)
+    with torch.no_grad():
+        expected = SliceInferer(roi_size=(-1, -1), spatial_dim=0)(permuted.contiguous(), student)
+    fused = FusionInferer(axis=axis)(volume, student)
+    back = fused.flip([order[0] + 2, order[1] + 2]).permute(0, 1, axis + 2, order[0] + 2, order[1] + 2)
+    torch.testing.assert_close(back, expected, atol=1e-6, rtol=0)
+
+
+def test_result_does_not_depend_on_the_chunk(student: FusionStudent) -> None:
+    volume = torch.rand(1, 2, 40, 33, 50)
+    results = [FusionInferer(sw_batch_size=n)(volume, student) for n in (1, 7, 8, 64)]
+    for result in results[1:]:
+        torch.testing.assert_close(result, results[0], atol=1e-6, rtol=0)
+
+
+def test_picture_and_batch(student: FusionStudent) -> None:
+    picture = torch.rand(2, 2, 20, 31)
+    torch.testing.assert_close(FusionInferer()(picture, student), student(picture).detach())
+    batch = torch.rand(2, 2, 6, 7, 8)
+    singly = torch.cat([FusionInferer()(item[None], student) for item in batch])
+    torch.testing.assert_close(FusionInferer()(batch, student), singly)
+
+
+def test_metatensor_keeps_its_metadata_and_names_its_axis(student: FusionStudent) -> None:
+    affine = torch.diag(torch.tensor([1.0, 1, 6, 1], dtype=torch.float64))
+    volume = MetaTensor(torch.rand(1, 2, 6, 7, 8), meta={"affine": affine[None], "slice_axis": torch.tensor([1])})
+    fused = FusionInferer()(volume, student)
+    assert isinstance(fused, MetaTensor)
+    assert torch.equal(fused.affine, volume.affine)
+    torch.testing.assert_close(fused.as_tensor(), FusionInferer(axis="coronal")(volume, student).as_tensor())
+    assert not torch.allclose(fused.as_tensor(), FusionInferer(axis="axial")(volume, student).as_tensor())
+
+
+def test_refuses_slices_too_small(student: FusionStudent) -> None:
+    with pytest.raises(InputError, match="2x9 pixels"):
+        FusionInferer(axis=0)(torch.rand(1, 2, 9, 2, 9), student)
