@@ -1,4 +1,4 @@
-"""The command line: `monai-fusion fuse` and `monai-fusion demo`. Thin: everything is done by the bundle."""
+"""The command line: `monai-fusion fuse`, `demo` and `view`. Thin: everything is done by the bundle."""
 
 from __future__ import annotations
 
@@ -92,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_fuse(commands)
     _add_demo(commands)
+    _add_view(commands)
     return parser
 
 
@@ -164,6 +165,19 @@ def _add_demo(commands: Any) -> None:
     demo.set_defaults(command=_demo)
 
 
+def _add_view(commands: Any) -> None:
+    view = commands.add_parser(
+        "view",
+        help="look at a pair in the browser",
+        description="Starts the viewer on 127.0.0.1. Needs the viewer extra: pip install 'monai-fusion[viewer]'.",
+    )
+    view.add_argument("mri", metavar="MRI", nargs="?", default="", help="shown at the start; can be chosen there")
+    view.add_argument("functional", metavar="FUNCTIONAL", nargs="?", default="")
+    view.add_argument("--port", type=int, default=8501, help="(default: %(default)s)")
+    view.add_argument("--no-browser", action="store_true", help="do not open a browser")
+    view.set_defaults(command=_view)
+
+
 def _fuse(args: argparse.Namespace) -> None:
     overrides = {name: getattr(args, name) for name in _OVERRIDES if getattr(args, name) is not None}
     if args.axis in ("0", "1", "2"):
@@ -195,6 +209,12 @@ def _demo(args: argparse.Namespace) -> None:
     print(f"making an MRI and a PET series in {folder / 'input'}")
     pair = write_demo_pair(folder / "input")
     _run(pair.mri, pair.functional, folder / "fused", False, functional_transform=str(pair.transform))
+
+
+def _view(args: argparse.Namespace) -> None:
+    from monai_fusion.viewer import serve
+
+    serve(args.mri, args.functional, args.port, browser=not args.no_browser)
 
 
 def _run(mri: Any, functional: Any, output: Any, quiet: bool, **overrides: Any) -> None:

@@ -28,6 +28,7 @@ class FusionResult:
     Args:
         fused: ``(I, J, K)`` on the MRI's grid, or ``(H, W)`` for pictures; float32 in [0, 1].
         color: the same with colour, ``(..., 3)`` uint8.
+        sources: ``"mri"`` and ``"functional"`` as the network saw them: on this grid, in [0, 1].
         affine: 4x4, voxel index to RAS in mm.
         report: what ``report.json`` holds.
         output_dir: where the files were written, or None.
@@ -35,6 +36,7 @@ class FusionResult:
 
     fused: np.ndarray
     color: np.ndarray
+    sources: dict[str, np.ndarray]
     affine: np.ndarray
     report: dict[str, Any]
     output_dir: Path | None
@@ -107,11 +109,14 @@ def fuse(
             raise
         raise reason from None
     fused, color = study["pred"], study["fused_color"]
+    report = json.loads(study[REPORT_KEY])
+    image = torch.as_tensor(study["image"]).cpu().numpy()
     return FusionResult(
         fused=torch.as_tensor(fused)[0].float().cpu().numpy(),
         color=torch.as_tensor(color).movedim(0, -1).numpy(),
         affine=np.asarray(fused.affine, dtype=np.float64),
-        report=json.loads(study[REPORT_KEY]),
+        sources=dict(zip(report["channel_order"], image)),
+        report=report,
         output_dir=None if output_dir is None else Path(output_dir),
     )
 
