@@ -27,9 +27,10 @@ def overlap(
         fixed_shape, moving_shape: voxels along the three axes.
 
     Returns:
-        0 to 1, sampled on 33 points an axis.
+        0 to 1, sampled on 32 points an axis.
     """
-    grid = np.meshgrid(*[np.linspace(0, size - 1, 33) for size in fixed_shape], indexing="ij")
+    cells = (np.arange(32) + 0.5) / 32
+    grid = np.meshgrid(*[cells * size - 0.5 for size in fixed_shape], indexing="ij")
     points = np.stack([g.ravel() for g in grid] + [np.ones(grid[0].size)])
     index = (np.linalg.inv(moving_affine) @ fixed_affine @ points)[:3]
     limit = np.asarray(moving_shape, dtype=float)[:, None] - 0.5
