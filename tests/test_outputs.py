@@ -1,0 +1,501 @@
+"""What a run leaves behind: NIfTI, DICOM, pictures and the report, read back by other programs."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import io
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+from conftest import AFFINE, head, save_dicom, save_nifti
+from PIL import Image
+from pydicom.dataset import Dataset
+from scipy.spatial.transform import Rotation
+
+import monai_fusion
+from monai_fusion import cli
+
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+BT601 = np.array([0.299, 0.587, 0.114])
+VOLUME_RESULTS = {"fused.nii.gz", "fused_color.nii.gz", "dicom", "contact_sheet.png", "report.json"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its inputs, its output folder and what it printed."""
+
+    mri: Path
+    functional: Path
+    out: Path
+    printed: str = ""
+    seconds: float = 0.0
+
+    @cached_property
+    def report(self) -> dict[str, Any]:
+        report: dict[str, Any] = json.loads((self.out / "report.json").read_text())
+        return report
+
+    @cached_property
+    def fused(self) -> nib.Nifti1Image:
+        return nib.load(self.out / "fused.nii.gz")
+
+    @cached_property
+    def stored(self) -> np.ndarray:
+        """What the DICOM series must hold: twelve bits for 0 to 1."""
+        return np.rint(self.fused.get_fdata(dtype=np.float32) * np.float32(4095)).astype(int)
+
+    @cached_property
+    def series(self) -> list[Dataset]:
+        return read_series(self.out / "dicom")
+
+
+def run(mri: Path, functional: Path, out: Path, *options: str) -> Run:
+    """Fuses through the command line and keeps what it printed."""
+    printed = io.StringIO()
+    start = time.perf_counter()
+    with redirect_stdout(printed), redirect_stderr(printed):
+        assert cli.main(["fuse", str(mri), str(functional), "--output", str(out), *options]) == 0
+    return Run(mri, functional, out, printed.getvalue(), time.perf_counter() - start)
+
+
+def read_series(folder: Path) -> list[Dataset]:
+    return [pydicom.dcmread(file) for file in sorted(folder.iterdir())]
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def luma(rgb: np.ndarray) -> np.ndarray:
+    return rgb @ BT601 / 255
+
+
+def turned(affine: np.ndarray) -> np.ndarray:
+    """An oblique scan: turned by 15 and 10 degrees."""
+    turn = np.eye(4)
+    turn[:3, :3] = Rotation.from_euler("xz", [15, 10], degrees=True).as_matrix()
+    return turn @ affine
+
+
+@pytest.fixture(scope="module")
+def phantom_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """MRI and PET of the patient Phantom^Synthetic, ID PHANTOM, as DICOM."""
+    folder = tmp_path_factory.mktemp("run")
+    mri, pet = head()
+    return run(
+        save_dicom(folder / "first", np.round(mri), turned(AFFINE), "MR", "mri"),
+        save_dicom(folder / "second", np.round(pet), turned(AFFINE), "PT", "pet"),
+        folder / "out",
+    )
+
+
+@pytest.fixture(scope="module")
+def siemens_run(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A real sagittal T1 series and a PET template, which lie over each other by chance."""
+    data = shared / "data"
+    out = tmp_path_factory.mktemp("siemens") / "out"
+    return run(data / "dicom" / "siemens_prisma_t1_sag", data / "volumes" / "PET.nii.gz", out)
+
+
+@pytest.fixture(scope="module")
+def nifti_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """An oblique MRI stored as LAS in NIfTI, and a PET on another grid."""
+    folder = tmp_path_factory.mktemp("nifti")
+    mri, pet = head()
+    mirror = np.diag([-1.0, 1, 1, 1])
+    mirror[0, 3] = mri.shape[0] - 1
+    return run(
+        save_nifti(folder / "mri.nii.gz", mri[::-1], turned(AFFINE) @ mirror),
+        save_nifti(folder / "pet.nii.gz", pet, turned(AFFINE)),
+        folder / "out",
+    )
+
+
+@pytest.fixture(params=["phantom", "siemens"])
+def dicom_run(request: pytest.FixtureRequest) -> Run:
+    """A run whose MRI was DICOM."""
+    return request.getfixturevalue(f"{request.param}_run")
+
+
+@pytest.fixture(params=["phantom", "siemens", "nifti"])
+def any_run(request: pytest.FixtureRequest) -> Run:
+    return request.getfixturevalue(f"{request.param}_run")
+
+
+# --- NIfTI -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("sform_code", "qform_code"), [(1, 1), (4, 2), (2, 0), (0, 1)])
+def test_nifti_keeps_the_grid_of_the_mri(sform_code: int, qform_code: int, tmp_path: Path) -> None:
+    mri, pet = head((24, 28, 8))
+    source = nib.Nifti1Image(mri, None)
+    source.set_sform(turned(AFFINE), sform_code)
+    source.set_qform(turned(AFFINE), qform_code)
+    nib.save(source, tmp_path / "mri.nii.gz")
+    monai_fusion.fuse(tmp_path / "mri.nii.gz", save_nifti(tmp_path / "pet.nii", pet, turned(AFFINE)), tmp_path / "out")
+    for name in ("fused.nii.gz", "fused_color.nii.gz"):
+        image = nib.load(tmp_path / "out" / name)
+        np.testing.assert_allclose(image.affine, turned(AFFINE), atol=1e-4)
+        assert (image.header["sform_code"], image.header["qform_code"]) == (sform_code, qform_code)
+        assert image.header.get_xyzt_units()[0] == "mm"
+        assert image.shape == mri.shape
+
+
+def test_colour_has_the_luma_of_the_fused_volume(any_run: Run) -> None:
+    image = nib.load(any_run.out / "fused_color.nii.gz")
+    assert image.header["datatype"] == 128  # NIFTI_TYPE_RGB24
+    voxels = np.asarray(image.dataobj)
+    rgb = np.stack([voxels[band] for band in "RGB"], axis=-1)
+    np.testing.assert_allclose(luma(rgb), any_run.fused.get_fdata(), atol=1.5 / 255)
+    assert np.ptp(rgb, axis=-1).max() > 100
+
+
+@pytest.mark.parametrize("functional", ["PET", "SPECT"])
+def test_real_templates(functional: str, shared: Path, tmp_path: Path) -> None:
+    volumes = shared / "data" / "volumes"
+    done = run(volumes / "T1.nii.gz", volumes / f"{functional}.nii.gz", tmp_path / "out")
+    assert names(done.out) == VOLUME_RESULTS
+    source = nib.load(done.mri)
+    assert np.array_equal(done.fused.affine, source.affine)
+    assert done.report["overlap"] == 1  # both templates fill the same box, although the SPECT is stored mirrored
+    assert done.report["warnings"] == []
+    assert len(done.series) == source.shape[2]
+
+
+# --- The report --------------------------------------------------------------------------------------------------
+
+
+def test_report_names_the_inputs_by_hash_and_uid(any_run: Run) -> None:
+    for role, path in (("mri", any_run.mri), ("functional", any_run.functional)):
+        facts = any_run.report[role]
+        if path.is_file():
+            assert facts["sha256"] == sha256(path)
+            assert facts["shape"] == list(nib.load(path).shape)
+            continue
+        digests = sorted(sha256(file) for file in path.iterdir())
+        assert facts["sha256"] == hashlib.sha256("\n".join(digests).encode()).hexdigest()
+        assert facts["file_count"] == len(digests)
+        header = pydicom.dcmread(next(path.iterdir()), stop_before_pixels=True)
+        uids = [facts[f"{name}_uid"] for name in ("study", "series", "frame_of_reference")]
+        assert uids == [header.StudyInstanceUID, header.SeriesInstanceUID, header.FrameOfReferenceUID]
+
+
+def test_report_says_how_and_with_what(phantom_run: Run, bundle: Path) -> None:
+    report = phantom_run.report
+    metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
+    assert report["model"] == {
+        "name": metadata["name"],
+        "version": metadata["version"],
+        "sha256": sha256(bundle / "models" / "model.pt"),
+    }
+    for package in ("monai", "torch", "numpy", "nibabel", "pydicom", "highdicom", "SimpleITK"):
+        assert report["versions"][package] == importlib.metadata.version(package)
+    assert report["versions"]["monai_fusion"] == monai_fusion.__version__
+    assert report["channel_order"] == list(metadata["network_data_format"]["inputs"]["image"]["channel_def"].values())
+    assert report["steps"]["inferer"]["axis"] == "acquisition"
+    assert report["intensity"]["functional"]["high"] == 20000  # the hot spot holds more than a thousandth of the head
+    assert set(report["seconds"]) == {"reading", "fusing", "writing"}
+    assert 0 < sum(report["seconds"].values()) < phantom_run.seconds
+    assert report["notice"] == "For research use only. Not for diagnostic use."
+
+
+def test_report_warns(siemens_run: Run, phantom_run: Run) -> None:
+    [warning] = siemens_run.report["warnings"]
+    assert "frame of reference" in warning
+    assert warning in siemens_run.printed
+    assert phantom_run.report["warnings"] == []
+
+
+def test_no_name_and_no_path_is_told(phantom_run: Run, nifti_run: Run) -> None:
+    assert phantom_run.series[0].PatientName == "Phantom^Synthetic"
+    checkout = str(Path(monai_fusion.__file__).parents[1])
+    for done in (phantom_run, nifti_run):
+        report = (done.out / "report.json").read_text().lower()
+        for text in ("phantom", "19700101", ".dcm", ".nii", str(done.out.parent).lower(), checkout.lower()):
+            assert text not in report
+        for text in ("phantom", "19700101", str(done.mri), str(done.functional)):
+            assert text not in done.printed.lower()
+
+
+# --- One folder, several runs ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def fuse_small(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[Dataset]]:
+    """Fuses a small pair, a DICOM MRI and a PET of two frames in NIfTI, and gives the DICOM series written."""
+    folder = tmp_path_factory.mktemp("small")
+    mri, pet = head((24, 28, 8))
+    save_dicom(folder / "mri", np.round(mri), AFFINE, "MR", "mri")
+    save_nifti(folder / "pet.nii.gz", np.stack([pet, pet[::-1]], axis=-1))
+
+    def fuse(source: Path = folder / "mri", **overrides: Any) -> list[Dataset]:
+        out = folder / "out"
+        monai_fusion.fuse(source, folder / "pet.nii.gz", out, **{"functional_frame": 0, **overrides})
+        return read_series(out / "dicom")
+
+    return fuse
+
+
+def uids(series: Sequence[Dataset]) -> set[str]:
+    return {str(instance.SOPInstanceUID) for instance in series} | {str(series[0].SeriesInstanceUID)}
+
+
+def test_a_repeated_run_makes_the_same_series(fuse_small: Callable[..., list[Dataset]], tmp_path: Path) -> None:
+    first, second = fuse_small(), fuse_small()
+    assert uids(first) == uids(second)
+    assert len(uids(first)) == 8 + 1
+
+
+@pytest.mark.parametrize("change", ["window", "frame", "transform", "axis"])
+def test_another_parameter_makes_another_series(
+    change: str, fuse_small: Callable[..., list[Dataset]], tmp_path: Path
+) -> None:
+    transform = tmp_path / "shift.tfm"
+    transform.write_text(
+        "#Insight Transform File V1.0\n#Transform 0\nTransform: AffineTransform_double_3_3\n"
+        "Parameters: 1 0 0 0 1 0 0 0 1 0 6 0\nFixedParameters: 0 0 0\n"
+    )
+    overrides: dict[str, dict[str, Any]] = {
+        "window": {"mri_window": [0, 1000]},
+        "frame": {"functional_frame": 1},
+        "transform": {"functional_transform": str(transform)},
+        "axis": {"axis": "coronal"},
+    }
+    usual, changed = fuse_small(), fuse_small(**overrides[change])
+    assert any(a.PixelData != b.PixelData for a, b in zip(usual, changed))
+    assert uids(usual).isdisjoint(uids(changed))
+
+
+def test_results_of_an_earlier_run_are_replaced(fuse_small: Callable[..., list[Dataset]], tmp_path: Path) -> None:
+    """Of a run of another kind too; what is not ours stays."""
+    mri, pet = head((24, 28, 8))
+    volumes = save_nifti(tmp_path / "mri.nii.gz", mri), save_nifti(tmp_path / "pet.nii.gz", pet)
+    pictures = save_picture(tmp_path / "mri.png", smooth()), save_picture(tmp_path / "pet.png", smooth(1))
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "notes.txt").write_text("mine")
+    monai_fusion.fuse(*volumes, out)
+    assert names(out) == VOLUME_RESULTS | {"notes.txt"}
+    (out / "dicom" / "0099.dcm").touch()
+    monai_fusion.fuse(*pictures, out)
+    assert names(out) == {"fused.png", "report.json", "notes.txt"}
+    monai_fusion.fuse(*volumes, out)
+    assert names(out) == VOLUME_RESULTS | {"notes.txt"}
+    assert len(names(out / "dicom")) == mri.shape[2]
+
+
+# --- DICOM -------------------------------------------------------------------------------------------------------
+
+
+def test_dicom_carries_patient_study_and_place(dicom_run: Run) -> None:
+    sources = {instance.SOPInstanceUID: instance for instance in read_series(dicom_run.mri)}
+    to_index = np.linalg.inv(dicom_run.fused.affine) @ LPS_TO_RAS
+    for instance in dicom_run.series:
+        source = sources.pop(instance.SourceImageSequence[0].ReferencedSOPInstanceUID)
+        carried = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "StudyDate")
+        for keyword in (*carried, "StudyID", "AccessionNumber", "FrameOfReferenceUID", "BodyPartExamined"):
+            assert instance.get(keyword) == source.get(keyword), keyword
+        for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"):
+            np.testing.assert_allclose(instance[keyword].value, source[keyword].value, atol=1e-4)
+        for keyword in ("SliceThickness", "SpacingBetweenSlices"):  # the real series has gaps of 0.8 mm
+            assert float(instance[keyword].value) == pytest.approx(float(source[keyword].value), abs=1e-4)
+        index = to_index @ [*map(float, instance.ImagePositionPatient), 1]
+        k = round(index[2])
+        np.testing.assert_allclose(index[:3], [0, 0, k], atol=1e-3)
+        assert np.array_equal(instance.pixel_array.T, dicom_run.stored[:, :, k])
+    assert not sources  # every slice of the MRI was the source of one
+
+
+def test_dicom_is_a_new_derived_series(any_run: Run) -> None:
+    series = any_run.series
+    assert [instance.InstanceNumber for instance in series] == list(range(1, len(series) + 1))
+    assert len(uids(series)) == len(series) + 1
+    for instance in series:
+        assert instance.SOPClassUID == pydicom.uid.MRImageStorage
+        assert list(instance.ImageType[:2]) == ["DERIVED", "SECONDARY"]
+        assert instance.SeriesInstanceUID != any_run.report["mri"].get("series_uid")
+        assert instance.BurnedInAnnotation == "NO"
+        assert "not for diagnosis" in instance.DerivationDescription
+        assert "RescaleSlope" not in instance
+
+
+def validate(program: str, *files: Path) -> list[str]:
+    """The errors that one of dicom3tools' validators finds."""
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} (dicom3tools) is not installed")
+    done = subprocess.run([program, *map(str, files)], capture_output=True, text=True, check=False)
+    return [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("Error")]
+
+
+def test_dciodvfy(any_run: Run) -> None:
+    for file in (any_run.out / "dicom").iterdir():
+        assert validate("dciodvfy", file) == []
+
+
+@pytest.mark.parametrize("lossy", ["mri", "pet"])
+def test_loss_is_told(lossy: str, tmp_path: Path) -> None:
+    """Where a source was compressed with loss, the Standard asks a derived image to say so."""
+    told = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
+    loss = dict(zip(told, ("01", 8, "ISO_10918_1")))
+    pair = [
+        save_dicom(tmp_path / name, np.round(array), AFFINE, modality, name)
+        for name, array, modality in zip(("mri", "pet"), head((24, 28, 8)), ("MR", "PT"))
+    ]
+    for file in (tmp_path / lossy).iterdir():
+        instance = pydicom.dcmread(file)
+        instance.update(loss)
+        instance.save_as(file)
+    monai_fusion.fuse(*pair, tmp_path / "out")
+    for instance in read_series(tmp_path / "out" / "dicom"):
+        assert {keyword: instance.get(keyword) for keyword in loss} == loss
+    assert validate("dciodvfy", tmp_path / "out" / "dicom" / "0001.dcm") == []
+
+
+def test_dcentvfy(dicom_run: Run) -> None:
+    """Input and output together are one patient, one study, one frame of reference."""
+    series = [file for folder in (dicom_run.mri, dicom_run.out / "dicom") for file in folder.iterdir()]
+    assert validate("dcentvfy", *series) == []
+
+
+def read_by_dcm2niix(series: Path, folder: Path) -> nib.Nifti1Image:
+    if shutil.which("dcm2niix") is None:
+        pytest.skip("dcm2niix is not installed")
+    folder.mkdir()
+    command = ["dcm2niix", "-z", "n", "-b", "n", "-f", "back", "-o", str(folder), str(series)]
+    subprocess.run(command, check=True, capture_output=True)
+    return nib.load(folder / "back.nii")
+
+
+def read_by_itk(series: Path, folder: Path) -> nib.Nifti1Image:
+    image = sitk.ReadImage(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(series)))
+    affine = np.eye(4)
+    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
+    affine[:3, 3] = image.GetOrigin()
+    return nib.Nifti1Image(sitk.GetArrayFromImage(image).transpose(2, 1, 0), LPS_TO_RAS @ affine)
+
+
+@pytest.mark.parametrize("read", [read_by_dcm2niix, read_by_itk])
+def test_dicom_is_read_back(read: Callable[[Path, Path], nib.Nifti1Image], any_run: Run, tmp_path: Path) -> None:
+    """On the grid of the MRI, and to the digit."""
+    back = nib.as_closest_canonical(read(any_run.out / "dicom", tmp_path / "back"))
+    expected = nib.as_closest_canonical(nib.Nifti1Image(any_run.stored.astype(np.int16), any_run.fused.affine))
+    np.testing.assert_allclose(back.affine, expected.affine, atol=1e-3)
+    assert np.array_equal(np.asarray(back.dataobj), np.asarray(expected.dataobj))
+
+
+def test_a_sheared_grid_gets_no_dicom(tmp_path: Path) -> None:
+    mri, pet = head((24, 28, 8))
+    sheared = AFFINE.copy()
+    sheared[0, 2] = 1  # each slice 1 mm further to the right
+    image = nib.Nifti1Image(mri, None)
+    image.set_sform(sheared, 2)
+    nib.save(image, tmp_path / "mri.nii.gz")
+    done = run(tmp_path / "mri.nii.gz", save_nifti(tmp_path / "pet.nii.gz", pet), tmp_path / "out")
+    assert names(done.out) == VOLUME_RESULTS - {"dicom"}
+    np.testing.assert_allclose(done.fused.affine, sheared, atol=1e-6)
+    assert "sheared" in done.report["warnings"][-1]
+    assert "sheared" in done.printed
+
+
+# --- Pictures ----------------------------------------------------------------------------------------------------
+
+
+def smooth(phase: float = 0.0, shape: tuple[int, int] = (61, 83)) -> np.ndarray:
+    """A grey picture of odd size, 0 to 255."""
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    return np.rint(127.5 + 127.5 * np.sin(x / 9 + phase) * np.cos(y / 7)).astype(np.uint8)
+
+
+def save_picture(path: Path, array: np.ndarray) -> Path:
+    Image.fromarray(array).save(path)
+    return path
+
+
+def check_colour_picture(done: Run, fused: np.ndarray) -> None:
+    assert names(done.out) == {"fused.png", "report.json"}
+    picture = Image.open(done.out / "fused.png")
+    assert picture.mode == "RGB"
+    assert picture.size == Image.open(done.mri).size
+    np.testing.assert_allclose(luma(np.asarray(picture)), fused, atol=1.5 / 255)
+
+
+def test_a_colour_pair_gives_a_colour_picture(tmp_path: Path) -> None:
+    mri = save_picture(tmp_path / "mri.png", smooth())
+    colour = np.stack([smooth(1), smooth(2), smooth(3)], axis=-1)
+    pet = save_picture(tmp_path / "pet.png", colour)
+    done = run(mri, pet, tmp_path / "out")
+    from_luma = tmp_path / "luma.tif"
+    Image.fromarray(luma(colour).astype(np.float32)).save(from_luma)  # what is fused is the luma
+    check_colour_picture(done, monai_fusion.fuse(mri, from_luma, functional_window=[0, 1]).fused)
+    assert done.report["functional"]["sha256"] == sha256(pet)
+
+
+def test_a_real_pair(shared: Path, tmp_path: Path) -> None:
+    pair = [shared / "data" / "test" / "mri_pet" / role / "11.png" for role in ("MRI", "PET")]
+    check_colour_picture(run(*pair, tmp_path / "out"), monai_fusion.fuse(*pair).fused)
+
+
+def test_a_grey_pair_gives_a_grey_picture(tmp_path: Path) -> None:
+    pair = save_picture(tmp_path / "mri.png", smooth()), save_picture(tmp_path / "pet.png", smooth(1))
+    fused = monai_fusion.fuse(*pair, tmp_path / "out").fused
+    picture = Image.open(tmp_path / "out" / "fused.png")
+    assert (picture.mode, picture.size) == ("L", (83, 61))
+    assert np.array_equal(np.asarray(picture), np.rint(fused * 255))
+
+
+def test_sixteen_bits(tmp_path: Path) -> None:
+    """65535 is 257 times 255: the same picture in sixteen bits fuses to the same."""
+    pet = save_picture(tmp_path / "pet.png", smooth(1))
+    eight = save_picture(tmp_path / "eight.png", smooth())
+    sixteen = save_picture(tmp_path / "sixteen.png", smooth().astype(np.uint16) * 257)
+    expected = monai_fusion.fuse(eight, pet).fused
+    np.testing.assert_allclose(monai_fusion.fuse(sixteen, pet, mri_window=[0, 65535]).fused, expected, atol=1e-6)
+    windowed = monai_fusion.fuse(sixteen, pet).report["intensity"]["mri"]  # black and white unknown: by percentile
+    assert 255 < windowed["low"] < windowed["high"] <= 65535
+
+
+# --- Memory ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB on Linux")
+def test_a_large_volume_needs_no_second_copy() -> None:
+    """512x512x600: 1.26 GB in, 0.63 GB out, and less than 4 GB at the peak."""
+    program = """if True:
+        import resource, torch
+        from monai_fusion.inferers import FusionInferer
+        from monai_fusion.networks import FusionStudent
+
+        def peak():
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+        torch.set_num_threads(1)
+        volume = torch.empty(1, 2, 512, 512, 600).uniform_()
+        before = peak()
+        fused = FusionInferer()(volume, FusionStudent().eval())
+        print(fused.numel() * 4, peak() - before, peak())
+    """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    output, grown, peak = map(int, done.stdout.split())
+    assert output == 512 * 512 * 600 * 4
+    assert grown < output + 0.4e9  # some slices at a time, no copy of a volume
+    assert peak < 4e9
