@@ -10,7 +10,7 @@ demo: $(VENV)/.demo
 	$(BIN)/monai-fusion demo --output demo_output
 
 test: $(VENV)/.dev lint
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

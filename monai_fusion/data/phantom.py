@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import SimpleITK as sitk
 from monai.utils import optional_import
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
@@ -127,8 +128,7 @@ def _fwhm_to_sigma(fwhm: float) -> float:
 
 
 def _write_transform(path: Path, matrix: np.ndarray) -> None:
-    itk, _ = optional_import("itk")
-    transform = itk.AffineTransform[itk.D, 3].New()
-    transform.SetMatrix(itk.matrix_from_array(np.ascontiguousarray(matrix[:3, :3])))
-    transform.SetTranslation([float(v) for v in matrix[:3, 3]])
-    itk.transformwrite([transform], str(path))
+    transform = sitk.AffineTransform(3)
+    transform.SetMatrix(matrix[:3, :3].ravel().tolist())
+    transform.SetTranslation(matrix[:3, 3].tolist())
+    sitk.WriteTransform(transform, str(path))

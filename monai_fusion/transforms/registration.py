@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import SimpleITK as sitk
 import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
-from monai.utils import optional_import
 
 from monai_fusion.data.report import REPORT_KEY, read_report, write_report
 from monai_fusion.data.source import LPS_TO_RAS, hash_files
@@ -29,18 +29,18 @@ def read_itk_transform(path: Path) -> np.ndarray:
     Raises:
         InputError: not readable, or not linear.
     """
-    itk, _ = optional_import("itk")
     if not path.is_file():
         raise InputError(f"{path}: there is no such file; check the path of the functional_transform")
     try:
-        transforms = itk.transformread(str(path))
+        transform = sitk.ReadTransform(str(path))
     except RuntimeError as error:
         raise InputError(f"{path}: not a readable ITK transform; save it as .tfm or .h5") from error
-    if len(transforms) != 1 or not hasattr(transforms[0], "GetMatrix"):
-        raise InputError(f"{path}: not a single rigid or affine transform; save the linear part alone")
+    if transform.GetDimension() != 3 or not transform.IsLinear():
+        raise InputError(f"{path}: not a rigid or affine transform of 3-D space; save the linear part alone")
     matrix = np.eye(4)
-    matrix[:3, :3] = itk.array_from_matrix(transforms[0].GetMatrix())
-    matrix[:3, 3] = list(transforms[0].GetOffset())
+    matrix[:3, 3] = transform.TransformPoint((0.0, 0.0, 0.0))
+    for axis in range(3):
+        matrix[:3, axis] = transform.TransformPoint(np.eye(3)[axis].tolist()) - matrix[:3, 3]
     if abs(np.linalg.det(matrix)) < 1e-6:
         raise InputError(f"{path}: the transform is singular; register again")
     return matrix
