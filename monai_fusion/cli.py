@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FusionError as error:
         return _complain(error, 1)
     except KeyboardInterrupt:
-        print("monai-fusion: interrupted, nothing was written", file=sys.stderr)
+        print("monai-fusion: interrupted, nothing unfinished was left", file=sys.stderr)
         return _EXIT_INTERRUPTED
     return 0
 
@@ -180,12 +180,28 @@ def _add_view(commands: Any) -> None:
 
 def _fuse(args: argparse.Namespace) -> None:
     overrides = {name: getattr(args, name) for name in _OVERRIDES if getattr(args, name) is not None}
+    for name, value in overrides.items():
+        if str(value).startswith(("$", "@", "%")):  # MONAI would run it, look it up or read it in
+            option = name.replace("_", "-")
+            raise InputError(f"--{option} {value}: begins with {str(value)[0]}; an expression goes to --set {name}=...")
     if args.axis in ("0", "1", "2"):
         overrides["axis"] = int(args.axis)
     if args.device is not None:
-        overrides["device"] = f"$torch.device({args.device!r})"
+        overrides["device"] = _device(args.device)
     overrides.update(_settings(args.set))
     _run(args.mri, args.functional, args.output, args.quiet, root=args.bundle, **overrides)
+
+
+def _device(name: str) -> str:
+    """A device that is there, as the configuration writes it."""
+    import torch
+
+    try:
+        torch.zeros(1, device=name).cpu()
+    except (AssertionError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"--device {name}: cannot be used here ({reason}); choose cpu, or leave it out") from error
+    return f"$torch.device({name!r})"
 
 
 def _settings(texts: Sequence[str]) -> dict[str, Any]:
@@ -195,6 +211,8 @@ def _settings(texts: Sequence[str]) -> dict[str, Any]:
         name, equals, value = text.partition("=")
         if not equals:
             raise InputError(f"--set {text}: write ID=VALUE, for example --set inferer#sw_batch_size=4")
+        if name in ("mri", "functional", "output_dir", "root"):
+            raise InputError(f"--set {text}: is an argument of its own (MRI, FUNCTIONAL, --output, --bundle)")
         try:
             settings[name] = json.loads(value)
         except json.JSONDecodeError:
@@ -217,7 +235,7 @@ def _view(args: argparse.Namespace) -> None:
     serve(args.mri, args.functional, args.port, browser=not args.no_browser)
 
 
-def _run(mri: Any, functional: Any, output: Any, quiet: bool, **overrides: Any) -> None:
+def _run(mri: Any, functional: Any, output: Any, quiet: bool, /, **overrides: Any) -> None:
     from monai_fusion.workflow import fuse
 
     progress = not quiet and sys.stderr.isatty()

@@ -18,6 +18,7 @@ _SETTINGS = {
     "client.showErrorDetails": "none",
     "client.toolbarMode": "minimal",
     "logger.level": "warning",
+    "theme.base": "dark",
     "server.showEmailPrompt": "false",
 }
 

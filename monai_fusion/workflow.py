@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +14,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.bundle import ConfigWorkflow
+from monai.bundle import ConfigParser, ConfigWorkflow, ReferenceResolver
 
 from monai_fusion.data.report import REPORT_KEY
-from monai_fusion.errors import reason_of
+from monai_fusion.errors import InputError, reason_of
 
 __all__ = ["FusionResult", "bundle_root", "fuse", "open_bundle"]
 
@@ -57,19 +58,46 @@ def open_bundle(config: str = "inference.json", root: str | Path | None = None, 
         root: the bundle's folder; the one shipped with this package by default.
         overrides: configuration ids and their values, as on MONAI's command line; nested ids with ``#`` or ``::`` by
             ``**{"inferer#sw_batch_size": 4}``.
+
+    Raises:
+        InputError: no such bundle, or an id or a value that its configuration cannot have.
     """
     root = bundle_root() if root is None else Path(root)
-    with _quiet():
+    file = root / "configs" / config
+    with _quiet(), _building(file):
         workflow = ConfigWorkflow(
-            config_file=str(root / "configs" / config),
+            config_file=str(file),
             meta_file=str(root / "configs" / "metadata.json"),
             logging_file=False,
             workflow_type="infer",
             bundle_root=str(root),
-            **overrides,
         )
+        for name, value in overrides.items():
+            _check_id(workflow.parser, name, file)
+            workflow.parser[name] = value
         workflow.initialize()
     return workflow
+
+
+@contextmanager
+def _building(file: Path) -> Iterator[None]:
+    """Tells what a bundle's configuration cannot be opened or built with."""
+    try:
+        yield
+    except Exception as error:  # a configuration may call anything
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        raise reason_of(error) or InputError(
+            f"{file}: cannot be opened or built ({cause}); check the bundle (--bundle) and what was set (--set)"
+        ) from error
+
+
+def _check_id(parser: ConfigParser, name: str, file: Path) -> None:
+    """Refuses an id that nothing would read; a component may be given more arguments than the configuration names."""
+    parent, _ = ReferenceResolver.split_id(name, last=True)
+    if not name or (name not in parser and not (parent and isinstance(parser.get(parent), dict))):
+        raise InputError(f"{file}: there is no {name!r} to set; look the ids up in this file (--set ID=VALUE)")
 
 
 def fuse(
@@ -95,12 +123,14 @@ def fuse(
     try:
         workflow = open_bundle(
             root=root,
-            mri=str(mri),
-            functional=str(functional),
-            output_dir=None if output_dir is None else str(output_dir),
+            mri=_literal(mri),
+            functional=_literal(functional),
+            output_dir=None if output_dir is None else _literal(output_dir),
             **overrides,
         )
         with _quiet():
+            with _building(workflow.config_root_path / "inference.json"):
+                workflow.evaluator  # noqa: B018 - built here, and kept for the run
             workflow.run()
         [study] = workflow.evaluator.state.output
     except Exception as error:
@@ -121,9 +151,14 @@ def fuse(
     )
 
 
+def _literal(path: str | Path) -> str:
+    """A path as a configuration's value: MONAI would run ``$name``, look ``@name`` up and read ``%name`` in."""
+    return os.path.join(".", path) if str(path).startswith(("$", "@", "%")) else str(path)
+
+
 #: Who logs about every run that which is no news to a user of this package: the configuration is our own, errors are
-#: raised, and nvImageCodec, a GPU decoder, is not used.
-_CHATTY = ("monai.bundle.workflows", "monai.data.nvimgcodec_pydicom_plugin", "ignite")
+#: raised, what nibabel repairs in a header is refused, and nvImageCodec, a GPU decoder, is not used.
+_CHATTY = ("monai.bundle.workflows", "monai.data.nvimgcodec_pydicom_plugin", "ignite", "nibabel.global")
 
 
 @contextmanager
@@ -136,6 +171,7 @@ def _quiet() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="NvImgCodecPydicomReader")
+            warnings.filterwarnings("ignore", module="pydicom|highdicom")  # their text may hold patient data
             yield
     finally:
         for logger, level in zip(loggers, levels):

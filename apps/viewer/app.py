@@ -44,15 +44,15 @@ def choose() -> None:
     with st.sidebar.form("choice"):
         mri = st.text_input("MRI", given[0], help="NIfTI file, DICOM folder or picture on this machine")
         functional = st.text_input("PET or SPECT", given[1])
+        transform = st.text_input("Transform, optional", help="ITK .tfm or .h5 of a registration, MRI to PET or SPECT")
         color_map = st.selectbox("Colour of the uptake", COLOR_MAPS, index=COLOR_MAPS.index("rainbow"))
         if not st.form_submit_button("Fuse"):
             return
     st.session_state.pop("result", None)
+    how = {"color_map": color_map, "functional_transform": str(Path(transform).expanduser()) if transform else None}
     try:
         with st.spinner("Reading and fusing"):
-            st.session_state["result"] = fuse(
-                Path(mri).expanduser(), Path(functional).expanduser(), color_map=color_map
-            )
+            st.session_state["result"] = fuse(Path(mri).expanduser(), Path(functional).expanduser(), **how)
     except FusionError as error:
         st.error(str(error))
     except Exception as error:  # an exception's text may hold patient data, and Streamlit logs what it is not spared
@@ -76,7 +76,7 @@ def show(result: FusionResult) -> None:
         left, right, top, bottom = plan.letters(result.affine)
         for column, (label, image) in zip(st.columns(4), panes(result).items()):
             column.image(as_displayed(image, plan, k, result.affine), caption=label, width="stretch")
-        st.caption(f"{left} is left, {right} right, {top} on top, {bottom} at the bottom of each image.")
+        st.caption(f"Sides of the patient: {left} at the left of the image, {right} right, {top} top, {bottom} bottom.")
     with st.expander("What was read, and how it was scaled"):
         st.json(result.report, expanded=False)
 

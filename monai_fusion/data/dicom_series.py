@@ -21,11 +21,15 @@ MODALITIES = {"mri": ("MR",), "functional": ("PT", "NM")}
 _HEADER = [
     "SOPClassUID",
     "SOPInstanceUID",
+    "StudyInstanceUID",
     "SeriesInstanceUID",
     "SeriesDescription",
     "SeriesNumber",
     "Modality",
 ]
+
+
+_IDENTITY = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 
 
 @dataclass
@@ -58,16 +62,17 @@ def find_series(path: Path) -> list[DicomSeries]:
         header = _read_header(file, must_be_dicom=file == path or file.suffix.lower() == ".dcm")
         if header is None or header.get("SOPClassUID") == MediaStorageDirectoryStorage:
             continue
-        uid = header.get("SeriesInstanceUID")
-        if not uid or "SOPClassUID" not in header:
-            raise InputError(f"{file}: its header has no SeriesInstanceUID or SOPClassUID; it is damaged, remove it")
+        for keyword in _IDENTITY:
+            if not header.get(keyword):
+                raise InputError(f"{file}: its header has no {keyword}; it is damaged, remove it or send it again")
+        uid = header.SeriesInstanceUID
         if uid not in series:
             number = header.get("SeriesNumber")
             series[uid] = DicomSeries(
                 uid=str(uid),
                 modality=str(header.get("Modality", "")),
                 description=str(header.get("SeriesDescription", "")),
-                number=None if number is None else int(number),
+                number=int(number) if isinstance(number, int) else None,
             )
         series[uid].files.append(file)
     if not series:
@@ -77,7 +82,10 @@ def find_series(path: Path) -> list[DicomSeries]:
 
 def _read_header(file: Path, must_be_dicom: bool) -> Dataset | None:
     try:
-        return pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_HEADER)
+        header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_HEADER)
+        for _ in header:  # pydicom decodes a value when it is first asked for
+            pass
+        return header
     except InvalidDicomError as error:
         if must_be_dicom:
             raise InputError(f"{file}: not a DICOM file; remove it from the folder or send it again") from error

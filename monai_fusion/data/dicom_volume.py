@@ -12,7 +12,7 @@ from typing import Any
 import highdicom
 import numpy as np
 import pydicom
-from monai.utils import optional_import
+import SimpleITK as sitk
 from pydicom.dataset import Dataset
 
 from monai_fusion.data.dicom_series import DicomSeries
@@ -25,6 +25,20 @@ __all__ = ["read_series"]
 _POSITION_TOLERANCE_MM = 0.1
 _POSITION_TOLERANCE = 0.01
 _ORIENTATION_TOLERANCE = 1e-4
+_UNIT_TOLERANCE = 1e-2
+
+#: What places a slice in the patient, and how many numbers each is.
+_PLACE = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
+_HEADER = (
+    "FrameOfReferenceUID",
+    "ImageType",
+    "NumberOfFrames",
+    "PhotometricInterpretation",
+    "RescaleSlope",
+    "SamplesPerPixel",
+    "StudyInstanceUID",
+    "Units",
+)
 
 
 def read_series(series: DicomSeries) -> Source:
@@ -73,7 +87,10 @@ def read_series(series: DicomSeries) -> Source:
 
 def _read(file: Path) -> Dataset:
     try:
-        return pydicom.dcmread(file)
+        dataset = pydicom.dcmread(file)
+        for keyword in _HEADER:  # pydicom decodes a value when it is first asked for
+            dataset.get(keyword)
+        return dataset
     except Exception as error:  # pydicom raises many kinds on damaged files
         raise InputError(f"{file}: a damaged DICOM file ({error}); remove it or send it again") from error
 
@@ -83,11 +100,13 @@ def _read_classic(series: DicomSeries, datasets: list[Dataset]) -> tuple[np.ndar
     order = _check_geometry(series, datasets)
     for file, dataset in zip(series.files, datasets):
         try:
-            dataset.pixel_array  # noqa: B018 - decoded here, and kept by pydicom, so that a damaged file can be named
+            stored = dataset.pixel_array  # kept by pydicom: decoded here, so that a damaged file can be named
         except Exception as error:  # the decoders raise many kinds
             raise InputError(
                 f"{file}: its pixels cannot be decoded, or the file is cut short ({error}); send it again"
             ) from error
+        if dataset.get("RescaleSlope") == 0 and stored.any():  # highdicom takes it for 1
+            raise InputError(f"{file}: its RescaleSlope is zero; repair the header")
     try:
         volume = highdicom.get_volume_from_series(
             [datasets[i] for i in order],
@@ -95,8 +114,10 @@ def _read_classic(series: DicomSeries, datasets: list[Dataset]) -> tuple[np.ndar
             atol=max(_POSITION_TOLERANCE_MM, _POSITION_TOLERANCE * float(datasets[0].PixelSpacing[0])),
             orientation_tol=_ORIENTATION_TOLERANCE,
         )
-    except (ValueError, AttributeError) as error:
-        raise InputError(f"{series}: {error}; it cannot be read as one volume") from error
+    except Exception as error:  # highdicom raises many kinds
+        raise InputError(
+            f"{series}: cannot be read as one volume ({error}); send it again or choose another"
+        ) from error
     files = [series.files[i] for i in order]
     ascending = np.dot(volume.affine[:3, 0], _position(datasets[order[1]]) - _position(datasets[order[0]])) > 0
     array, affine = _to_column_row_slice(volume)
@@ -107,26 +128,48 @@ def _position(dataset: Dataset) -> np.ndarray:
     return np.array([float(v) for v in dataset.ImagePositionPatient])
 
 
+def _place(file: Path, dataset: Dataset) -> tuple[np.ndarray, ...]:
+    """The values of `_PLACE`; refuses a slice whose place is not known."""
+    values = []
+    for keyword, count in _PLACE.items():
+        try:
+            numbers = np.array([float(v) for v in dataset[keyword].value])
+        except (KeyError, TypeError, ValueError):
+            numbers = np.empty(0)
+        if len(numbers) != count or not np.isfinite(numbers).all():
+            raise InputError(
+                f"{file}: has no {keyword} of {count} numbers, so its place in the patient is unknown; "
+                "choose another series"
+            )
+        values.append(numbers)
+    for keyword in ("FrameOfReferenceUID", "Rows", "Columns"):
+        if not dataset.get(keyword):
+            raise InputError(f"{file}: has no {keyword}; choose another series, or send this one again")
+    axes, spacing = values[1].reshape(2, 3), values[2]
+    if spacing.min() <= 0:
+        raise InputError(f"{file}: its PixelSpacing is zero; repair the header")
+    if not np.allclose(axes @ axes.T, np.eye(2), atol=_UNIT_TOLERANCE):
+        raise InputError(
+            f"{file}: its ImageOrientationPatient is no pair of perpendicular directions; repair the header"
+        )
+    return tuple(values)
+
+
 def _check_geometry(series: DicomSeries, datasets: list[Dataset]) -> list[int]:
     """The order of the slices along their normal; refuses what is no evenly spaced stack, naming the file."""
     first_file, first = series.files[0], datasets[0]
-    for file, dataset in zip(series.files, datasets):
-        for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "FrameOfReferenceUID"):
-            if not dataset.get(keyword):
-                raise InputError(
-                    f"{file}: has no {keyword}, so its place in the patient is unknown; choose another series"
-                )
-        if min(float(v) for v in dataset.PixelSpacing) <= 0:
-            raise InputError(f"{file}: its PixelSpacing is zero; repair the header")
+    places = [_place(file, dataset) for file, dataset in zip(series.files, datasets)]
+    positions, orientations, spacings = (np.array(values) for values in zip(*places))
+    for file, dataset, orientation, spacing in zip(series.files, datasets, orientations, spacings):
         if (dataset.Rows, dataset.Columns) != (first.Rows, first.Columns):
             raise InputError(
                 f"{file}: another matrix size than {first_file.name}; take the stray images out of the series"
             )
-        if not np.allclose(dataset.PixelSpacing, first.PixelSpacing, rtol=1e-4):
+        if not np.allclose(spacing, spacings[0], rtol=1e-4):
             raise InputError(
                 f"{file}: another PixelSpacing than {first_file.name}; take the stray images out of the series"
             )
-        if not np.allclose(dataset.ImageOrientationPatient, first.ImageOrientationPatient, atol=_ORIENTATION_TOLERANCE):
+        if not np.allclose(orientation, orientations[0], atol=_ORIENTATION_TOLERANCE):
             raise InputError(
                 f"{file}: another orientation than {first_file.name}; "
                 "the series mixes orientations (a localiser?), split it or choose another"
@@ -136,9 +179,7 @@ def _check_geometry(series: DicomSeries, datasets: list[Dataset]) -> list[int]:
     if len(datasets) < 2:
         raise InputError(f"{first_file}: a single slice; name the folder that holds the whole series")
 
-    along_row, along_column = np.array([float(v) for v in first.ImageOrientationPatient]).reshape(2, 3)
-    normal = np.cross(along_row, along_column)
-    positions = np.array([_position(dataset) for dataset in datasets])
+    normal = np.cross(*orientations[0].reshape(2, 3))
     depths = positions @ normal
     order = np.argsort(depths, kind="stable")
     gaps = np.diff(depths[order])
@@ -188,12 +229,11 @@ def _read_nm(series: DicomSeries, image_type: list[str]) -> tuple[np.ndarray, np
     if not {"RECON TOMO", "RECON GATED TOMO"} & set(image_type):
         kind = image_type[2] if len(image_type) > 2 else "of unknown type"
         raise InputError(f"{series}: NM {kind} is no volume; choose the reconstructed tomogram (RECON TOMO)")
-    itk, _ = optional_import("itk")
     try:
-        image = itk.imread(str(series.files[0]), itk.F)
+        image = sitk.ReadImage(str(series.files[0]), sitk.sitkFloat32)
     except RuntimeError as error:
         raise InputError(f"{series}: its pixels cannot be read; send it again") from error
     affine = np.eye(4)
-    affine[:3, :3] = itk.array_from_matrix(image.GetDirection()) * np.asarray(image.GetSpacing())
+    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
     affine[:3, 3] = image.GetOrigin()
-    return itk.array_from_image(image).transpose(2, 1, 0), affine
+    return sitk.GetArrayFromImage(image).transpose(2, 1, 0), affine

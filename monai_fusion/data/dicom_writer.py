@@ -6,6 +6,8 @@ Classic MR has no Rescale Slope in its IOD and some viewers ignore one, so the s
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from pydicom.valuerep import DSfloat
 
 import monai_fusion
 from monai_fusion.data.source import LPS_TO_RAS
+from monai_fusion.errors import InputError
 from monai_fusion.slices import SlicePlan
 
 __all__ = ["STORED_MAX", "set_plane", "write_dicom_series"]
@@ -38,7 +41,8 @@ _SEQUENCE_ATTRIBUTES = {  # what the MR Image module requires, and what it gets 
     "EchoTime": None,
     "EchoTrainLength": None,
 }
-_CARRIED = ("BodyPartExamined", "Laterality", "PatientPosition", "PositionReferenceIndicator", "LossyImageCompression")
+_CARRIED = ("BodyPartExamined", "Laterality", "PatientPosition", "PositionReferenceIndicator")
+_LOSSY = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
 
 
 def write_dicom_series(
@@ -58,13 +62,14 @@ def write_dicom_series(
         identity: what distinguishes this result: the hashes of inputs, parameters and weights.
     """
     mri, functional = report["mri"], report["functional"]
-    template = _first_header(mri) or _first_header(functional)
+    headers = [header for header in map(_first_header, (mri, functional)) if header is not None]
+    template = headers[0] if headers else None
     one_file_a_slice = len(mri.get("files", ())) == fused.shape[2] and fused.shape[2] > 1
     if one_file_a_slice:
         plan = SlicePlan(axis=2, rows=1, columns=0, flips=())
     else:
         plan = SlicePlan.for_volume(affine, slice_axis)
-    stored = np.round(np.clip(fused, 0, 1) * STORED_MAX).astype(np.uint16)
+    stored = np.round(np.clip(fused, 0, 1) * STORED_MAX).astype(np.int16)  # torch flips no unsigned ones
     slices = plan.take(torch.from_numpy(stored)[None], 0, fused.shape[plan.axis])[:, 0].numpy()
     to_lps = LPS_TO_RAS @ plan.affine(affine, fused.shape)
 
@@ -95,10 +100,25 @@ def write_dicom_series(
             content_date=now.date(),
             content_time=now.time(),
         )
-        _set_patient(instance, source or template)
-        _set_image(instance, pixels, source, report)
-        set_plane(instance, to_lps, k, frame_of_reference)
+        with _carrying_over(source or template):
+            _set_patient(instance, source or template)
+            _set_image(instance, pixels, source, report)
+            _set_loss(instance, headers)
+            set_plane(instance, to_lps, k, frame_of_reference)
+            if source is not None and source.get("SliceThickness"):
+                instance.SliceThickness = source.SliceThickness  # less than the spacing where there are gaps
         instance.save_as(folder / f"{k + 1:04d}.dcm", enforce_file_format=True)
+
+
+@contextmanager
+def _carrying_over(source: Dataset | None) -> Iterator[None]:
+    """Names the file of a damaged value that the result was to take over: pydicom decodes it no earlier."""
+    try:
+        yield
+    except Exception as error:  # pydicom raises many kinds
+        if source is None:
+            raise
+        raise InputError(f"{source.filename}: a damaged DICOM header ({error}); send it again") from error
 
 
 def _first_header(facts: dict[str, Any]) -> Dataset | None:
@@ -157,6 +177,16 @@ def _set_image(instance: Dataset, pixels: np.ndarray, source: Dataset | None, re
     instance.PixelRepresentation = 0
     instance.WindowCenter, instance.WindowWidth = (STORED_MAX + 1) / 2, STORED_MAX + 1
     instance.PixelData = np.ascontiguousarray(pixels).tobytes()
+
+
+def _set_loss(instance: Dataset, sources: Sequence[Dataset]) -> None:
+    """What a source lost by compression, the result has lost too."""
+    for source in sources:
+        if source.get("LossyImageCompression") == "01":
+            for keyword in _LOSSY:
+                if keyword in source:
+                    instance.add(source[keyword])
+            return
 
 
 def set_plane(instance: Dataset, affine: np.ndarray, k: int, frame_of_reference: str) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import zlib
+import gzip
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
 
-from monai_fusion.data.source import Source, hash_files
+from monai_fusion.data.source import Source, check_affine, hash_files
 from monai_fusion.errors import InputError
 from monai_fusion.slices import slice_axis_of
 
@@ -27,8 +27,8 @@ def read_nifti(path: Path, frame: int | None = None) -> Source:
         frame: which volume of a 4-D file, counted from 0.
 
     Raises:
-        InputError: not readable, truncated, colour or complex voxels, no orientation in the header, or 4-D without
-            `frame`.
+        InputError: not readable, truncated, colour or complex voxels, no orientation or a zero spacing in the header,
+            4-D without `frame`, or no such frame.
     """
     try:
         image = nib.load(path)
@@ -37,13 +37,21 @@ def read_nifti(path: Path, frame: int | None = None) -> Source:
         header = image.header
         if header.get_data_dtype().names or header.get_data_dtype().kind == "c":
             raise InputError(f"{path}: colour or complex voxels; a volume must have one real value a voxel")
-        volume = image.slicer[..., _frame(path, image.shape, frame)] if image.ndim > 3 else image
-        array = np.asarray(volume.dataobj, dtype=np.float32)
-    except (OSError, EOFError, ValueError, zlib.error, nib.filebasedimages.ImageFileError) as error:
-        if isinstance(error, InputError):
-            raise
+        _refuse_repaired(path, image)
+        if path.suffix.lower() == ".gz":
+            _check_gzip(path)
+        chosen = _frame(path, image.shape, frame)
+        volume = image.slicer[..., chosen] if image.ndim > 3 else image
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as such
+            array = np.asarray(volume.dataobj, dtype=np.float32)
+        affine, qform = np.asarray(image.affine, dtype=np.float64), header.get_qform()
+        units = header.get_xyzt_units()[0]
+    except InputError:
+        raise
+    except Exception as error:  # nibabel raises many kinds on damaged headers
+        reason = str(error) or type(error).__name__
         raise InputError(
-            f"{path}: not a readable NIfTI file, or cut short ({error}); copy or convert it again"
+            f"{path}: not a readable NIfTI file, or cut short ({reason}); copy or convert it again"
         ) from error
     if array.ndim < 3:
         array = array.reshape(array.shape + (1,) * (3 - array.ndim))
@@ -55,10 +63,9 @@ def read_nifti(path: Path, frame: int | None = None) -> Source:
             f"{path}: the header has neither sform nor qform, so left and right are unknown; "
             "write the file again with its orientation"
         )
-    affine = np.asarray(image.affine, dtype=np.float64)
-    if sform_code and qform_code and not np.allclose(affine, header.get_qform(), atol=0.1):
+    check_affine(affine, str(path))
+    if sform_code and qform_code and not np.allclose(affine, qform, atol=0.1):
         warnings.append("sform and qform of the NIfTI header differ; the sform was used")
-    units = header.get_xyzt_units()[0]
     if units not in ("mm", "unknown"):
         raise InputError(f"{path}: lengths are in {units}; write the file again in mm")
 
@@ -74,18 +81,39 @@ def read_nifti(path: Path, frame: int | None = None) -> Source:
     return Source(array, affine, slice_axis_of(affine) if slice_dim is None else int(slice_dim), facts)
 
 
+def _refuse_repaired(path: Path, image: nib.Nifti1Image) -> None:
+    """Refuses what nibabel repairs by a guess: a spacing that is not positive becomes 1 mm, an unknown code 0."""
+    with image.file_map["image"].get_prepare_fileobj("rb") as stream:
+        raw = type(image.header).from_fileobj(stream, check=False)
+    spacing = raw["pixdim"][1 : 1 + min(image.ndim, 3)]
+    if not (spacing > 0).all():
+        raise InputError(f"{path}: a voxel spacing (pixdim) is {min(spacing):g} mm; repair the header")
+    for keyword in ("sform_code", "qform_code"):
+        if raw[keyword] != image.header[keyword]:
+            raise InputError(
+                f"{path}: {keyword} {int(raw[keyword])} is unknown; write the file again with its orientation"
+            )
+
+
+def _check_gzip(path: Path) -> None:
+    """Reads to the end, where the checksum is: nibabel stops before it."""
+    with gzip.open(path) as stream:
+        while stream.read(1 << 20):
+            pass
+
+
 def _frame(path: Path, shape: tuple[int, ...], frame: int | None) -> int:
     """The index of the volume to read along axis 3."""
     if len(shape) > 4 and np.prod(shape[4:]) > 1:
         raise InputError(f"{path}: {len(shape)}-D voxels; write the one volume to fuse into a 3-D file")
-    frames = shape[3]
+    frames = shape[3] if len(shape) > 3 else 1
     if frame is None and frames > 1:
         raise InputError(
             f"{path}: a 4-D file of {frames} frames; choose one, 0 to {frames - 1} "
             "(--mri-frame or --functional-frame; in the bundle --mri_frame or --functional_frame)"
         )
     if frame is not None and not 0 <= frame < frames:
-        raise InputError(f"{path}: there is no frame {frame}; choose one of 0 to {frames - 1}")
+        raise InputError(f"{path}: there is no frame {frame}: it holds {frames}, counted from 0; choose another")
     return frame or 0
 
 
@@ -102,7 +130,7 @@ def write_nifti(path: Path, array: np.ndarray, affine: np.ndarray, facts: dict[s
     codes = facts.get("nifti", {"sform_code": 1, "qform_code": 1})
     image = nib.Nifti1Image(array, affine)
     image.header.set_xyzt_units("mm")
-    image.set_sform(affine, codes["sform_code"] or codes["qform_code"])
-    image.set_qform(affine, codes["qform_code"] or codes["sform_code"])
+    image.set_sform(affine, codes["sform_code"])
+    image.set_qform(affine, codes["qform_code"])
     image.header["descrip"] = b"monai-fusion, research use only"
     nib.save(image, path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ class SourceReader(ImageReader):
     def __init__(self, role: str, series: str | None = None, frame: int | None = None) -> None:
         super().__init__()
         self.role = role
-        self.series = series
+        self.series = None if series is None else str(series)
         self.frame = frame
 
     def verify_suffix(self, filename: Sequence[PathLike] | PathLike) -> bool:
@@ -77,12 +78,18 @@ class SourceReader(ImageReader):
         from monai_fusion.data.nifti import read_nifti
         from monai_fusion.data.picture import PICTURE_SUFFIXES, read_picture
 
-        if not path.exists():
+        if not os.path.exists(path):  # unlike Path.exists, False for an impossible name
             raise InputError(f"{path}: there is no such file or folder; check the path of the {self.role} image")
         name = path.name.lower()
-        if path.is_file() and name.endswith((".nii", ".nii.gz")):
+        nifti = path.is_file() and name.endswith((".nii", ".nii.gz"))
+        picture = path.is_file() and name.endswith(PICTURE_SUFFIXES)
+        if self.series is not None and (nifti or picture):
+            raise InputError(f"{path}: only DICOM has series; leave out --{self.role}-series {self.series}")
+        if self.frame is not None and not nifti:
+            raise InputError(f"{path}: only a NIfTI file has frames; leave out --{self.role}-frame {self.frame}")
+        if nifti:
             return read_nifti(path, self.frame)
-        if path.is_file() and name.endswith(PICTURE_SUFFIXES):
+        if picture:
             return read_picture(path)
 
         from monai_fusion.data.dicom_series import choose_series, find_series

@@ -13,7 +13,7 @@ import numpy as np
 
 from monai_fusion.errors import InputError
 
-__all__ = ["LPS_TO_RAS", "Source", "facts_of", "hash_files"]
+__all__ = ["LPS_TO_RAS", "Source", "check_affine", "facts_of", "hash_files", "name_of"]
 
 #: DICOM's and ITK's patient axes point to Left, Posterior, Superior; NIfTI's and MONAI's to Right, Anterior, Superior.
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -51,16 +51,10 @@ class Source:
             InputError: NaN or infinite voxels, one single value, fewer than 3 pixels a side, or an affine that is
                 singular or has a zero spacing.
         """
-        if sum(size >= 3 for size in self.spatial_shape) < 2:
+        if 0 in self.spatial_shape or sum(size >= 3 for size in self.spatial_shape) < 2:
             shape = "x".join(str(size) for size in self.spatial_shape)
             raise InputError(f"{name}: its size is {shape}; fusion needs slices of at least 3x3 pixels")
-        if not np.isfinite(self.affine).all():
-            raise InputError(f"{name}: its affine holds NaN or infinity; repair the header")
-        spacing = np.linalg.norm(self.affine[:3, :3], axis=0)
-        if (spacing < 1e-6).any():
-            raise InputError(f"{name}: a voxel spacing is zero; repair the header")
-        if abs(np.linalg.det(self.affine[:3, :3] / spacing)) < 1e-3:
-            raise InputError(f"{name}: its affine is singular (two axes point the same way); repair the header")
+        check_affine(self.affine, name)
         bad = self.array.size - int(np.isfinite(self.array).sum())
         if bad:
             raise InputError(
@@ -68,7 +62,30 @@ class Source:
                 "replace them first (for example with `fslmaths IN -nan OUT`)"
             )
         if self.array.min() == self.array.max():
-            raise InputError(f"{name}: every voxel has the value {self.array.flat[0]:g}; there is nothing to fuse")
+            raise InputError(
+                f"{name}: every voxel has the value {self.array.flat[0]:g}, so there is nothing to fuse; "
+                "choose another image"
+            )
+
+
+def check_affine(affine: np.ndarray, name: str) -> None:
+    """Refuses an affine that places no voxels: it is asked before anything is computed from the affine.
+
+    Raises:
+        InputError: it holds NaN or infinity, has a zero spacing, or is singular.
+    """
+    if not np.isfinite(affine).all():
+        raise InputError(f"{name}: its affine holds NaN or infinity; repair the header")
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    if (spacing < 1e-6).any():
+        raise InputError(f"{name}: a voxel spacing is zero; repair the header")
+    if abs(np.linalg.det(affine[:3, :3] / spacing)) < 1e-3:
+        raise InputError(f"{name}: its affine is singular (two axes point the same way); repair the header")
+
+
+def name_of(meta: dict[str, Any], otherwise: object) -> str:
+    """What `LoadImage` read into a ``MetaTensor``, for messages; `otherwise` where it was not read from a file."""
+    return str(meta.get("filename_or_obj", otherwise))
 
 
 def facts_of(meta: dict[str, Any]) -> dict[str, Any]:

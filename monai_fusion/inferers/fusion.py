@@ -31,6 +31,9 @@ class FusionInferer(SliceInferer):
         sw_batch_size: slices a call of the network. The result does not depend on it.
         progress: show a progress bar.
 
+    Raises:
+        InputError: no such axis, or no slices a call.
+
     Shape:
         Input ``(N, 2, H, W)`` or ``(N, 2, I, J, K)``, output ``(N, 1, ...)`` on the same grid and device. A
         `MetaTensor` gives a `MetaTensor` with its metadata; a plain tensor is taken as stored in RAS, equally spaced.
@@ -38,6 +41,9 @@ class FusionInferer(SliceInferer):
 
     def __init__(self, axis: str | int = "acquisition", sw_batch_size: int = 8, progress: bool = False) -> None:
         super().__init__(roi_size=(-1, -1), sw_batch_size=sw_batch_size, progress=progress)
+        SlicePlan.for_volume(np.eye(4), axis)  # a wrong axis is refused before anything is read
+        if not isinstance(sw_batch_size, int) or sw_batch_size < 1:
+            raise InputError(f"sw_batch_size {sw_batch_size!r}: give a whole number of slices, 1 or more")
         self.axis = axis
 
     def __call__(
@@ -49,7 +55,7 @@ class FusionInferer(SliceInferer):
     ) -> torch.Tensor:
         """
         Raises:
-            InputError: slices of fewer than 3x3 pixels along this axis, or no such axis.
+            InputError: slices of fewer than 3x3 pixels along this axis.
         """
         plain = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
         with torch.no_grad():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,10 @@ def load_checkpoint(network: nn.Module, path: str | Path) -> nn.Module:
     if not path.is_file():
         raise InputError(f"{path}: there is no such weights file; check the path (--checkpoint)")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what torch guesses about a strange file
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds on what is no weights file
         raise InputError(f"{path}: not a weights file that can be read safely; give one of torch.save") from error
     network.load_state_dict(_fit(network, _state_dict(content, path), path))
     return network.eval()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from scipy import ndimage
 from skimage.filters import threshold_otsu
 
 from monai_fusion.data.report import REPORT_KEY, read_report, write_report
-from monai_fusion.data.source import facts_of
+from monai_fusion.data.source import facts_of, name_of
 from monai_fusion.errors import InputError
 
 __all__ = ["WindowIntensityd", "foreground"]
@@ -49,6 +51,19 @@ def foreground(volume: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return coarse, filled
 
 
+def _is_range(pair: Any, lowest: float, highest: float, none_below: bool = False) -> bool:
+    """Are these two finite numbers within the limits, the lower one first (or None, if it may be)?"""
+    if not isinstance(pair, Sequence) or len(pair) != 2:
+        return False
+    lower, upper = pair
+    if none_below and lower is None:
+        lower = lowest
+    if not (isinstance(lower, Real) and isinstance(upper, Real)):
+        return False
+    low, high = float(lower), float(upper)
+    return lowest <= low < high <= highest and math.isfinite(high - low)
+
+
 class WindowIntensityd(MapTransform):
     """Maps ``[low, high]`` to [0, 1] linearly and clips.
 
@@ -62,7 +77,7 @@ class WindowIntensityd(MapTransform):
         window: ``[low, high]`` in the image's own unit (what the rescale gives: Bq/ml, counts, ...).
 
     Raises:
-        InputError: the window is empty.
+        InputError: a window or percentiles that are no two numbers, or an empty window.
     """
 
     def __init__(
@@ -72,9 +87,11 @@ class WindowIntensityd(MapTransform):
         window: Sequence[float] | None = None,
     ) -> None:
         super().__init__(keys)
-        for name, pair in (("percentiles", percentiles), ("window", window)):
-            if pair is not None and (len(pair) != 2 or pair[1] is None):
-                raise InputError(f"{name} {list(pair)}: give two numbers, the lower and the upper end")
+        name = ", ".join(str(key) for key in self.keys)
+        if window is not None and not _is_range(window, -math.inf, math.inf):
+            raise InputError(f"{name} window {window}: is empty or no window; give two numbers, the lower one first")
+        if not _is_range(percentiles, 0, 100, none_below=True):
+            raise InputError(f"{name} percentiles {percentiles}: give two numbers of 0 to 100, the lower one first")
         self.percentiles = percentiles
         self.window = window
 
@@ -85,7 +102,10 @@ class WindowIntensityd(MapTransform):
             image = out[key]
             low, high, rule = self._range(image)
             if not high > low:
-                raise InputError(f"{key}: the window {low:g} to {high:g} ({rule}) is empty; give another window")
+                raise InputError(
+                    f"{name_of(image.meta, key)}: the window {low:g} to {high:g} ({rule}) is empty; give another "
+                    f"(--{key}-window, in the bundle --{key}_window)"
+                )
             report.setdefault("intensity", {})[str(key)] = {
                 "rule": rule,
                 "low": low,

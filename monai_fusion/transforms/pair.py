@@ -9,7 +9,7 @@ import numpy as np
 from monai.transforms import Transform
 
 from monai_fusion.data.report import REPORT_KEY, read_report, write_report
-from monai_fusion.data.source import facts_of
+from monai_fusion.data.source import facts_of, name_of
 from monai_fusion.errors import InputError
 
 __all__ = ["CheckPaird", "overlap"]
@@ -54,19 +54,22 @@ class CheckPaird(Transform):
         report = read_report(data)
         warnings = [f"{role}: {text}" for role in facts for text in facts[role].pop("warnings")]
 
+        names = {role: name_of(data[role].meta, role) for role in facts}
         pictures = [role for role in facts if facts[role]["kind"] == "picture"]
         if mri.shape[0] != 1:
-            raise InputError("mri: a colour picture; the MRI must be grey (is it the other image?)")
+            raise InputError(f"{names['mri']}: a colour picture; the MRI must be grey (is it the other image?)")
         if len(pictures) == 1:
             raise InputError(
-                f"{pictures[0]} is a picture and the other image a volume; give two pictures or two volumes"
+                f"{names[pictures[0]]}: a picture, and the other image is a volume; give two pictures or two volumes"
             )
+        if pictures and "registration" in report:
+            raise InputError(f"{names['functional']}: a picture, which no transform moves; give registered pictures")
         if pictures:
             if mri.shape[1:] != functional.shape[1:]:
-                sizes = " and ".join("x".join(map(str, image.shape[:0:-1])) for image in (mri, functional))
-                raise InputError(f"the pictures are {sizes} pixels; two pictures must be registered and of one size")
+                sizes = " and ".join(f"{names[r]} {'x'.join(map(str, data[r].shape[:0:-1]))}" for r in pictures)
+                raise InputError(f"{sizes} pixels; two pictures must be registered and of one size")
         else:
-            warnings += self._check_volumes(mri, functional, facts, report)
+            warnings += self._check_volumes(mri, functional, names, facts, report)
 
         report.update(facts)
         report["warnings"] = warnings
@@ -74,7 +77,7 @@ class CheckPaird(Transform):
 
     @staticmethod
     def _check_volumes(
-        mri: Any, functional: Any, facts: dict[str, dict[str, Any]], report: dict[str, Any]
+        mri: Any, functional: Any, names: dict[str, str], facts: dict[str, dict[str, Any]], report: dict[str, Any]
     ) -> list[str]:
         warnings = []
         frames = [facts[role].get("frame_of_reference_uid") for role in ("mri", "functional")]
@@ -87,8 +90,9 @@ class CheckPaird(Transform):
         report["overlap"] = round(covered, 4)
         if covered == 0:
             raise InputError(
-                "the two images do not overlap in space; check that they show the same body part of the same patient, "
-                "or register them first (functional_transform)"
+                f"{' and '.join(names.values())} do not overlap in space; "
+                "check that they show the same body part of the same patient, or register them first "
+                "(--functional-transform)"
             )
         if covered < _SMALL_OVERLAP:
             warnings.append(

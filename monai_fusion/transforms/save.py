@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from monai.transforms import Transform
 
+import monai_fusion
 from monai_fusion.data.output import OutputFolder
 from monai_fusion.data.report import REPORT_KEY, read_report, write_report
 from monai_fusion.errors import OutputError
@@ -132,9 +133,15 @@ class SaveDicomd(_Save):
         if not np.allclose(directions.T @ directions, np.eye(3), atol=1e-3):
             report["warnings"].append("no DICOM series was written: the MRI's grid is sheared, which DICOM cannot say")
             return {REPORT_KEY: write_report(report)}
-        made_from = [report["mri"]["sha256"], report["functional"]["sha256"], report["model"], report["steps"]]
-        identity = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
         fused = torch.as_tensor(data["pred"])[0].float().cpu().numpy()
         with writing(self.output.file("dicom")) as folder:
-            write_dicom_series(folder, fused, affine, int(data["pred"].meta["slice_axis"]), report, identity)
+            slice_axis = int(data["pred"].meta["slice_axis"])
+            write_dicom_series(folder, fused, affine, slice_axis, report, self._identity(report))
         return {}
+
+    @staticmethod
+    def _identity(report: dict[str, Any]) -> str:
+        """A hash of all that the result was made from and by; where the files lie does not count."""
+        sources = [{k: v for k, v in report[role].items() if k != "files"} for role in ("mri", "functional")]
+        steps = [report.get("registration"), report["model"], report["steps"], monai_fusion.__version__]
+        return hashlib.sha256(json.dumps([sources, steps], sort_keys=True).encode()).hexdigest()

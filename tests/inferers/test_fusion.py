@@ -58,3 +58,12 @@ def test_metatensor_keeps_its_metadata_and_names_its_axis(student: FusionStudent
 def test_refuses_slices_too_small(student: FusionStudent) -> None:
     with pytest.raises(InputError, match="2x9 pixels"):
         FusionInferer(axis=0)(torch.rand(1, 2, 9, 2, 9), student)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_gpu_gives_what_the_cpu_gives(student: FusionStudent) -> None:
+    volume = torch.rand(1, 2, 40, 33, 50)
+    expected = FusionInferer()(volume, student)
+    fused = FusionInferer()(volume.cuda(), student.cuda())
+    assert fused.is_cuda
+    torch.testing.assert_close(fused.cpu(), expected, atol=1e-5, rtol=0)
