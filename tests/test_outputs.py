@@ -1,19 +1,13 @@
-"""What a run leaves behind: NIfTI, DICOM, pictures and the report, read back by other programs."""
+"""What a run leaves behind: NIfTI, DICOM and the report, read back by other programs."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import io
 import json
 import shutil
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,77 +17,13 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 from conftest import AFFINE, head, save_dicom, save_nifti
-from PIL import Image
 from pydicom.dataset import Dataset
-from scipy.spatial.transform import Rotation
+from runs import Run, luma, names, read_series, run, save_picture, sha256, smooth, turned
 
 import monai_fusion
-from monai_fusion import cli
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
-BT601 = np.array([0.299, 0.587, 0.114])
 VOLUME_RESULTS = {"fused.nii.gz", "fused_color.nii.gz", "dicom", "contact_sheet.png", "report.json"}
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished run: its inputs, its output folder and what it printed."""
-
-    mri: Path
-    functional: Path
-    out: Path
-    printed: str = ""
-    seconds: float = 0.0
-
-    @cached_property
-    def report(self) -> dict[str, Any]:
-        report: dict[str, Any] = json.loads((self.out / "report.json").read_text())
-        return report
-
-    @cached_property
-    def fused(self) -> nib.Nifti1Image:
-        return nib.load(self.out / "fused.nii.gz")
-
-    @cached_property
-    def stored(self) -> np.ndarray:
-        """What the DICOM series must hold: twelve bits for 0 to 1."""
-        return np.rint(self.fused.get_fdata(dtype=np.float32) * np.float32(4095)).astype(int)
-
-    @cached_property
-    def series(self) -> list[Dataset]:
-        return read_series(self.out / "dicom")
-
-
-def run(mri: Path, functional: Path, out: Path, *options: str) -> Run:
-    """Fuses through the command line and keeps what it printed."""
-    printed = io.StringIO()
-    start = time.perf_counter()
-    with redirect_stdout(printed), redirect_stderr(printed):
-        assert cli.main(["fuse", str(mri), str(functional), "--output", str(out), *options]) == 0
-    return Run(mri, functional, out, printed.getvalue(), time.perf_counter() - start)
-
-
-def read_series(folder: Path) -> list[Dataset]:
-    return [pydicom.dcmread(file) for file in sorted(folder.iterdir())]
-
-
-def names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
-
-
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def luma(rgb: np.ndarray) -> np.ndarray:
-    return rgb @ BT601 / 255
-
-
-def turned(affine: np.ndarray) -> np.ndarray:
-    """An oblique scan: turned by 15 and 10 degrees."""
-    turn = np.eye(4)
-    turn[:3, :3] = Rotation.from_euler("xz", [15, 10], degrees=True).as_matrix()
-    return turn @ affine
 
 
 @pytest.fixture(scope="module")
@@ -414,88 +344,3 @@ def test_a_sheared_grid_gets_no_dicom(tmp_path: Path) -> None:
     np.testing.assert_allclose(done.fused.affine, sheared, atol=1e-6)
     assert "sheared" in done.report["warnings"][-1]
     assert "sheared" in done.printed
-
-
-# --- Pictures ----------------------------------------------------------------------------------------------------
-
-
-def smooth(phase: float = 0.0, shape: tuple[int, int] = (61, 83)) -> np.ndarray:
-    """A grey picture of odd size, 0 to 255."""
-    y, x = np.mgrid[: shape[0], : shape[1]]
-    return np.rint(127.5 + 127.5 * np.sin(x / 9 + phase) * np.cos(y / 7)).astype(np.uint8)
-
-
-def save_picture(path: Path, array: np.ndarray) -> Path:
-    Image.fromarray(array).save(path)
-    return path
-
-
-def check_colour_picture(done: Run, fused: np.ndarray) -> None:
-    assert names(done.out) == {"fused.png", "report.json"}
-    picture = Image.open(done.out / "fused.png")
-    assert picture.mode == "RGB"
-    assert picture.size == Image.open(done.mri).size
-    np.testing.assert_allclose(luma(np.asarray(picture)), fused, atol=1.5 / 255)
-
-
-def test_a_colour_pair_gives_a_colour_picture(tmp_path: Path) -> None:
-    mri = save_picture(tmp_path / "mri.png", smooth())
-    colour = np.stack([smooth(1), smooth(2), smooth(3)], axis=-1)
-    pet = save_picture(tmp_path / "pet.png", colour)
-    done = run(mri, pet, tmp_path / "out")
-    from_luma = tmp_path / "luma.tif"
-    Image.fromarray(luma(colour).astype(np.float32)).save(from_luma)  # what is fused is the luma
-    check_colour_picture(done, monai_fusion.fuse(mri, from_luma, functional_window=[0, 1]).fused)
-    assert done.report["functional"]["sha256"] == sha256(pet)
-
-
-def test_a_real_pair(shared: Path, tmp_path: Path) -> None:
-    pair = [shared / "data" / "test" / "mri_pet" / role / "11.png" for role in ("MRI", "PET")]
-    check_colour_picture(run(*pair, tmp_path / "out"), monai_fusion.fuse(*pair).fused)
-
-
-def test_a_grey_pair_gives_a_grey_picture(tmp_path: Path) -> None:
-    pair = save_picture(tmp_path / "mri.png", smooth()), save_picture(tmp_path / "pet.png", smooth(1))
-    fused = monai_fusion.fuse(*pair, tmp_path / "out").fused
-    picture = Image.open(tmp_path / "out" / "fused.png")
-    assert (picture.mode, picture.size) == ("L", (83, 61))
-    assert np.array_equal(np.asarray(picture), np.rint(fused * 255))
-
-
-def test_sixteen_bits(tmp_path: Path) -> None:
-    """65535 is 257 times 255: the same picture in sixteen bits fuses to the same."""
-    pet = save_picture(tmp_path / "pet.png", smooth(1))
-    eight = save_picture(tmp_path / "eight.png", smooth())
-    sixteen = save_picture(tmp_path / "sixteen.png", smooth().astype(np.uint16) * 257)
-    expected = monai_fusion.fuse(eight, pet).fused
-    np.testing.assert_allclose(monai_fusion.fuse(sixteen, pet, mri_window=[0, 65535]).fused, expected, atol=1e-6)
-    windowed = monai_fusion.fuse(sixteen, pet).report["intensity"]["mri"]  # black and white unknown: by percentile
-    assert 255 < windowed["low"] < windowed["high"] <= 65535
-
-
-# --- Memory ------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB on Linux")
-def test_a_large_volume_needs_no_second_copy() -> None:
-    """512x512x600: 1.26 GB in, 0.63 GB out, and less than 4 GB at the peak."""
-    program = """if True:
-        import resource, torch
-        from monai_fusion.inferers import FusionInferer
-        from monai_fusion.networks import FusionStudent
-
-        def peak():
-            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-        torch.set_num_threads(1)
-        volume = torch.empty(1, 2, 512, 512, 600).uniform_()
-        before = peak()
-        fused = FusionInferer()(volume, FusionStudent().eval())
-        print(fused.numel() * 4, peak() - before, peak())
-    """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    output, grown, peak = map(int, done.stdout.split())
-    assert output == 512 * 512 * 600 * 4
-    assert grown < output + 0.4e9  # some slices at a time, no copy of a volume
-    assert peak < 4e9

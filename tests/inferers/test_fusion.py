@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from monai.data import MetaTensor
@@ -67,3 +70,28 @@ def test_gpu_gives_what_the_cpu_gives(student: FusionStudent) -> None:
     fused = FusionInferer()(volume.cuda(), student.cuda())
     assert fused.is_cuda
     torch.testing.assert_close(fused.cpu(), expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB on Linux")
+def test_a_large_volume_needs_no_second_copy() -> None:
+    """512x512x600: 1.26 GB in, 0.63 GB out, and less than 4 GB at the peak."""
+    program = """if True:
+        import resource, torch
+        from monai_fusion.inferers import FusionInferer
+        from monai_fusion.networks import FusionStudent
+
+        def peak():
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+        torch.set_num_threads(1)
+        volume = torch.empty(1, 2, 512, 512, 600).uniform_()
+        before = peak()
+        fused = FusionInferer()(volume, FusionStudent().eval())
+        print(fused.numel() * 4, peak() - before, peak())
+    """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    output, grown, peak = map(int, done.stdout.split())
+    assert output == 512 * 512 * 600 * 4
+    assert grown < output + 0.4e9  # some slices at a time, no copy of a volume
+    assert peak < 4e9
