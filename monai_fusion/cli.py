@@ -47,6 +47,7 @@ For research use only. Not for diagnostic use.
 #: Options that are ids of the bundle's configuration.
 _OVERRIDES = [f"{role}_{what}" for role in ("mri", "functional") for what in ("series", "frame", "window")]
 _OVERRIDES += ["functional_transform", "axis", "color_map", "checkpoint"]
+_PATHS = ("functional_transform", "checkpoint")
 
 _EXIT_INPUT, _EXIT_OUTPUT, _EXIT_INTERRUPTED = 3, 4, 130
 
@@ -181,7 +182,9 @@ def _add_view(commands: Any) -> None:
 def _fuse(args: argparse.Namespace) -> None:
     overrides = {name: getattr(args, name) for name in _OVERRIDES if getattr(args, name) is not None}
     for name, value in overrides.items():
-        if str(value).startswith(("$", "@", "%")):  # MONAI would run it, look it up or read it in
+        if name in _PATHS:
+            overrides[name] = Path(value)  # no text, which MONAI may change (see `fuse`)
+        elif str(value).startswith(("$", "@", "%")):
             option = name.replace("_", "-")
             raise InputError(f"--{option} {value}: begins with {str(value)[0]}; an expression goes to --set {name}=...")
     if args.axis in ("0", "1", "2"):
@@ -226,7 +229,7 @@ def _demo(args: argparse.Namespace) -> None:
     folder = Path(args.output)
     print(f"making an MRI and a PET series in {folder / 'input'}")
     pair = write_demo_pair(folder / "input")
-    _run(pair.mri, pair.functional, folder / "fused", False, functional_transform=str(pair.transform))
+    _run(pair.mri, pair.functional, folder / "fused", False, functional_transform=pair.transform)
 
 
 def _view(args: argparse.Namespace) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -123,9 +122,9 @@ def fuse(
     try:
         workflow = open_bundle(
             root=root,
-            mri=_literal(mri),
-            functional=_literal(functional),
-            output_dir=None if output_dir is None else _literal(output_dir),
+            mri=Path(mri),  # a Path, no text: in text MONAI would run ``$name``, read ``%name`` in and change ``#``
+            functional=Path(functional),
+            output_dir=None if output_dir is None else Path(output_dir),
             **overrides,
         )
         with _quiet():
@@ -149,11 +148,6 @@ def fuse(
         report=report,
         output_dir=None if output_dir is None else Path(output_dir),
     )
-
-
-def _literal(path: str | Path) -> str:
-    """A path as a configuration's value: MONAI would run ``$name``, look ``@name`` up and read ``%name`` in."""
-    return os.path.join(".", path) if str(path).startswith(("$", "@", "%")) else str(path)
 
 
 #: Who logs about every run that which is no news to a user of this package: the configuration is our own, errors are

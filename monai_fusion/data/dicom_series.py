@@ -65,11 +65,11 @@ def find_series(path: Path) -> list[DicomSeries]:
         for keyword in _IDENTITY:
             if not header.get(keyword):
                 raise InputError(f"{file}: its header has no {keyword}; it is damaged, remove it or send it again")
-        uid = header.SeriesInstanceUID
+        uid = str(header.SeriesInstanceUID)
         if uid not in series:
             number = header.get("SeriesNumber")
             series[uid] = DicomSeries(
-                uid=str(uid),
+                uid=uid,
                 modality=str(header.get("Modality", "")),
                 description=str(header.get("SeriesDescription", "")),
                 number=int(number) if isinstance(number, int) else None,

@@ -30,11 +30,13 @@ _UNIT_TOLERANCE = 1e-2
 #: What places a slice in the patient, and how many numbers each is.
 _PLACE = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
 _HEADER = (
+    "Columns",
     "FrameOfReferenceUID",
     "ImageType",
     "NumberOfFrames",
     "PhotometricInterpretation",
     "RescaleSlope",
+    "Rows",
     "SamplesPerPixel",
     "StudyInstanceUID",
     "Units",
@@ -134,7 +136,7 @@ def _place(file: Path, dataset: Dataset) -> tuple[np.ndarray, ...]:
     for keyword, count in _PLACE.items():
         try:
             numbers = np.array([float(v) for v in dataset[keyword].value])
-        except (KeyError, TypeError, ValueError):
+        except Exception:  # pydicom raises many kinds on damaged values
             numbers = np.empty(0)
         if len(numbers) != count or not np.isfinite(numbers).all():
             raise InputError(

@@ -39,7 +39,7 @@ def foreground(volume: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     coarse = volume[tuple(slice(None, None, -(-size // _MASK_SIZE)) for size in volume.shape)]
     if coarse.min() == coarse.max():
         return coarse, np.ones(coarse.shape, dtype=bool)
-    mask = coarse > threshold_otsu(coarse)
+    mask = coarse > threshold_otsu(coarse.ravel())  # three slices would be taken for colours
     labels, parts = ndimage.label(mask)
     if parts > 1:
         mask = labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])

@@ -57,7 +57,7 @@ class MoveByTransformd(MapTransform):
         transform: a file for `read_itk_transform`; None leaves everything as it is.
     """
 
-    def __init__(self, keys: KeysCollection, transform: str | None = None) -> None:
+    def __init__(self, keys: KeysCollection, transform: str | Path | None = None) -> None:
         super().__init__(keys)
         self._path = None if transform is None else Path(transform)
 
