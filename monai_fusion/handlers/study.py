@@ -111,6 +111,7 @@ class StudyHandler:
         seconds = [round(b - a, 3) for a, b in zip(self._times, self._times[1:])]
         report["seconds"] = dict(zip(_STAGES, seconds))
         report["device"] = str(engine.state.device)
+        report["backend"] = getattr(engine.inferer, "used_backend", None)
         report["versions"] = _versions()
         report["notice"] = "For research use only. Not for diagnostic use."
         text = write_report(report)

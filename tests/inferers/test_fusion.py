@@ -10,7 +10,7 @@ from monai.inferers import SliceInferer
 
 from monai_fusion.errors import InputError
 from monai_fusion.inferers import FusionInferer
-from monai_fusion.networks import FusionStudent
+from monai_fusion.networks import FusionStudent, FusionTeacher
 
 
 @pytest.fixture
@@ -95,3 +95,25 @@ def test_a_large_volume_needs_no_second_copy() -> None:
     assert output == 512 * 512 * 600 * 4
     assert grown < output + 0.4e9  # some slices at a time, no copy of a volume
     assert peak < 4e9
+
+
+def test_compiled_pass_gives_what_the_module_gives(student: FusionStudent) -> None:
+    pytest.importorskip("numba")
+    for shape in ((1, 2, 20, 31, 17), (3, 2, 20, 31)):
+        image = torch.rand(shape)
+        slow, fast = FusionInferer(backend="module"), FusionInferer(backend="numba")
+        torch.testing.assert_close(fast(image, student), slow(image, student), atol=1e-5, rtol=0)
+        assert (slow.used_backend, fast.used_backend) == ("module", "numba")
+
+
+def test_backend_is_chosen_by_what_can_run(student: FusionStudent) -> None:
+    image = torch.rand(1, 2, 8, 8)
+    automatic = FusionInferer()
+    automatic(image.double(), student.double())
+    assert automatic.used_backend == "module"
+    automatic(image, FusionTeacher().eval())
+    assert automatic.used_backend == "module"
+    with pytest.raises(InputError, match="FusionStudent on the CPU in float32 only"):
+        FusionInferer(backend="numba")(image, FusionTeacher().eval())
+    with pytest.raises(InputError, match="choose one of auto, module, numba"):
+        FusionInferer(backend="fast")
