@@ -59,7 +59,7 @@ class Source:
         if bad:
             raise InputError(
                 f"{name}: {bad} of {self.array.size} voxels are NaN or infinite; "
-                "replace them first (for example with `fslmaths IN -nan OUT`)"
+                "replace them first (for example with numpy.nan_to_num)"
             )
         if self.array.min() == self.array.max():
             raise InputError(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from monai.transforms import Transform
 
+from monai_fusion.data.dicom_series import MODALITIES
 from monai_fusion.data.report import REPORT_KEY, read_report, write_report
 from monai_fusion.data.source import facts_of, name_of
 from monai_fusion.errors import InputError
@@ -45,7 +46,8 @@ class CheckPaird(Transform):
     only to who looks at them.
 
     Raises:
-        InputError: a picture with a volume, pictures of different size, a colour MRI, or volumes without overlap.
+        InputError: a picture with a volume, pictures of different size, a colour MRI, a PET or SPECT in the place of
+            the MRI, or volumes without overlap.
     """
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -69,11 +71,24 @@ class CheckPaird(Transform):
                 sizes = " and ".join(f"{names[r]} {'x'.join(map(str, data[r].shape[:0:-1]))}" for r in pictures)
                 raise InputError(f"{sizes} pixels; two pictures must be registered and of one size")
         else:
+            warnings += self._check_modalities(names, facts)
             warnings += self._check_volumes(mri, functional, names, facts, report)
 
         report.update(facts)
         report["warnings"] = warnings
         return {**data, REPORT_KEY: write_report(report)}
+
+    @staticmethod
+    def _check_modalities(names: dict[str, str], facts: dict[str, dict[str, Any]]) -> list[str]:
+        """Refuses a PET or SPECT in the place of the MRI; warns of other modalities than the network is meant for."""
+        modalities = {role: facts[role].get("modality", "") for role in facts}
+        if modalities["mri"] in MODALITIES["functional"]:
+            raise InputError(f"{names['mri']}: is {modalities['mri']}, not MR; are the two images swapped?")
+        return [
+            f"{role}: its modality is {modality}, not {' or '.join(MODALITIES[role])}"
+            for role, modality in modalities.items()
+            if modality and modality not in MODALITIES[role]
+        ]
 
     @staticmethod
     def _check_volumes(
