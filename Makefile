@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint format wheel clean
+.PHONY: demo test lint format bench-student wheel clean
 
 demo: $(VENV)/.demo
 	$(BIN)/monai-fusion demo --output demo_output
@@ -20,6 +20,9 @@ lint: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench-student: $(VENV)/.dev
+	$(BIN)/python benchmarks/student.py
 
 wheel: $(VENV)/.dev
 	$(BIN)/python -m build --wheel
