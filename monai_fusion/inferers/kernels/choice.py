@@ -16,8 +16,8 @@ __all__ = ["BACKENDS", "choose_backend"]
 
 BACKENDS = ("auto", "module", "numba")
 
-#: Pixels from which the kernel wins although Numba must be loaded first: about a second, against some 70 ns a pixel that
-#: it saves (`make bench-student`, two cores of an AMD EPYC, 2026-11-23).
+#: Pixels from which the kernel wins although Numba must be loaded first: about a second, against some 70 ns a pixel
+#: that it saves (`make bench-student`, two cores of an AMD EPYC, 2026-11-23).
 _WORTH_LOADING = 15_000_000
 
 
