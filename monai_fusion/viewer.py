@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from monai_fusion.errors import FusionError, InputError
+from monai_fusion.shipped import shipped
 
 __all__ = ["app_path", "serve"]
 
@@ -24,10 +25,8 @@ _SETTINGS = {
 
 
 def app_path() -> Path:
-    """The viewer's program: in the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent
-    installed = package / "apps" / "viewer" / "app.py"
-    return installed if installed.is_file() else package.parent / "apps" / "viewer" / "app.py"
+    """The viewer's program."""
+    return shipped("apps", "viewer", "app.py")
 
 
 def serve(mri: str, functional: str, port: int, browser: bool = True) -> None:

@@ -17,6 +17,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow, ReferenceResolver
 
 from monai_fusion.data.report import REPORT_KEY
 from monai_fusion.errors import InputError, reason_of
+from monai_fusion.shipped import shipped
 
 __all__ = ["FusionResult", "bundle_root", "fuse", "open_bundle"]
 
@@ -43,10 +44,8 @@ class FusionResult:
 
 
 def bundle_root(name: str = "mmdrfuse") -> Path:
-    """The folder of a bundle: in the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent
-    installed = package / "bundles" / name
-    return installed if installed.is_dir() else package.parent / "bundles" / name
+    """The folder of a bundle that comes with this package."""
+    return shipped("bundles", name)
 
 
 def open_bundle(config: str = "inference.json", root: str | Path | None = None, **overrides: Any) -> ConfigWorkflow:
