@@ -1,5 +1,6 @@
 from .average_gradient import FusionAverageGradient, compute_average_gradient
 from .base import FusionMetric
+from .conspicuity import Conspicuity, aggregate, measure_conspicuity
 from .correlation import FusionCC, compute_cc
 from .entropy import FusionEntropy, compute_entropy
 from .gmsd import FusionGMSD, compute_gmsd
@@ -18,6 +19,7 @@ __all__ = [
     "METRICS",
     "PUBLISHED",
     "RIVALS",
+    "Conspicuity",
     "FusionAverageGradient",
     "FusionCC",
     "FusionEntropy",
@@ -30,6 +32,7 @@ __all__ = [
     "FusionSSIM",
     "FusionSpatialFrequency",
     "FusionVIF",
+    "aggregate",
     "compute_average_gradient",
     "compute_cc",
     "compute_entropy",
@@ -42,4 +45,5 @@ __all__ = [
     "compute_ssim",
     "compute_vif",
     "measure_all",
+    "measure_conspicuity",
 ]
