@@ -12,7 +12,6 @@ from typing import Any
 import highdicom
 import numpy as np
 import pydicom
-import SimpleITK as sitk
 from pydicom.dataset import Dataset
 
 from monai_fusion.data.dicom_series import DicomSeries
@@ -231,6 +230,8 @@ def _read_nm(series: DicomSeries, image_type: list[str]) -> tuple[np.ndarray, np
     if not {"RECON TOMO", "RECON GATED TOMO"} & set(image_type):
         kind = image_type[2] if len(image_type) > 2 else "of unknown type"
         raise InputError(f"{series}: NM {kind} is no volume; choose the reconstructed tomogram (RECON TOMO)")
+    import SimpleITK as sitk  # half a second that only a SPECT should pay
+
     try:
         image = sitk.ReadImage(str(series.files[0]), sitk.sitkFloat32)
     except RuntimeError as error:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
@@ -29,6 +28,8 @@ def read_itk_transform(path: Path) -> np.ndarray:
     Raises:
         InputError: not readable, or not linear.
     """
+    import SimpleITK as sitk  # half a second that only a run with a transform should pay
+
     if not path.is_file():
         raise InputError(f"{path}: there is no such file; check the path of the functional_transform")
     try:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
@@ -22,6 +22,9 @@ from numba import float32, njit
 from monai_fusion.errors import InputError
 
 __all__ = ["CpuStudent"]
+
+#: Slice, first row, last row + 1.
+Strip = tuple[int, int, int]
 
 _FASTMATH = {"contract", "reassoc", "nsz", "arcp"}
 _MIN_ROWS = 32  # a strip computes two hidden rows of its neighbours again
@@ -198,7 +201,7 @@ class CpuStudent:
         scales = np.array(windows, dtype=np.float32)
         strips = _strips(count, height, self.threads)
 
-        def run(strip: tuple[int, int, int]) -> None:
+        def run(strip: Strip) -> None:
             n, start, stop = strip
             _fuse_strip(first[n], second[n], out[n], start, stop, scales, clip, *self._weights)
 
@@ -210,14 +213,14 @@ class CpuStudent:
         return out
 
 
-def _strips(count: int, height: int, threads: int) -> list[tuple[int, int, int]]:
-    """(slice, first row, last row + 1): whole slices where there are many, else strips of them."""
+def _strips(count: int, height: int, threads: int) -> list[Strip]:
+    """Whole slices where there are many, else strips of them."""
     pieces = max(1, min(-(-threads // count), height // _MIN_ROWS))
     edges = [round(i * height / pieces) for i in range(pieces + 1)]
     return [(n, edges[i], edges[i + 1]) for n in range(count) for i in range(pieces)]
 
 
-def _share(run, strips, threads):  # type: ignore[no-untyped-def]
+def _share(run: Callable[[Strip], None], strips: Sequence[Strip], threads: int) -> None:
     """Runs all strips on several threads, the calling one among them; each takes the next strip that is left."""
     left = iter(strips)
     lock = threading.Lock()
