@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -14,9 +15,9 @@ from monai_fusion.losses.refresh import RefreshLoss
 
 __all__ = ["DistillationObjective", "Objective", "TargetCache"]
 
-#: From a network and a batch with ``image`` ``(N, 2, H, W)`` and ``index`` ``(N,)`` to scalars: ``loss``, which is
-#: minimised, and its terms, for the curves.
-Objective = Callable[[nn.Module, Mapping[str, torch.Tensor]], dict[str, torch.Tensor]]
+#: From a network (anything that takes images) and a batch with ``image`` ``(N, 2, H, W)`` and ``index`` ``(N,)`` to
+#: scalars: ``loss``, which is minimised, and its terms, for the curves.
+Objective = Callable[[Callable[..., Any], Mapping[str, torch.Tensor]], dict[str, torch.Tensor]]
 
 
 class TargetCache:
@@ -85,7 +86,7 @@ class DistillationObjective(nn.Module):
         self.refresh, self.memory = refresh, memory
         self.target_cache = target_cache
 
-    def forward(self, network: nn.Module, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def forward(self, network: Callable[..., Any], batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """
         Args:
             network: returns the two stages of `forward_features`; see `monai_fusion.networks.ForwardStages`.

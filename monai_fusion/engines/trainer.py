@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from ignite.engine import Engine
 from monai.engines import Trainer
 from monai.engines.utils import IterationEvents
+from monai.inferers import Inferer
 from monai.utils import ensure_tuple
 from torch import nn
 from torch.utils.data import DataLoader
 
 from monai_fusion.engines.objective import Objective
+from monai_fusion.errors import InputError
 
 __all__ = ["FusionTrainer"]
 
@@ -32,8 +35,12 @@ class FusionTrainer(Trainer):
         network: what is trained.
         optimizer: of its parameters.
         objective: see `Objective`.
+        inferer: applies the network to the images: `monai.inferers.SimpleInferer`.
         epoch_length: steps an epoch; None for the loader's length.
         train_handlers: MONAI's or ignite's.
+
+    Raises:
+        InputError: while running, when the loss is no longer finite; before the weights are changed by it.
     """
 
     def __init__(
@@ -44,6 +51,7 @@ class FusionTrainer(Trainer):
         network: nn.Module,
         optimizer: torch.optim.Optimizer,
         objective: Objective,
+        inferer: Inferer,
         epoch_length: int | None = None,
         train_handlers: Sequence[Any] | None = None,
     ) -> None:
@@ -57,13 +65,19 @@ class FusionTrainer(Trainer):
             handlers=ensure_tuple(train_handlers) if train_handlers else None,
             event_names=[*IterationEvents],
         )
-        self.network, self.optimizer, self.objective = network, optimizer, objective
+        self.network, self.optimizer = network, optimizer
+        self.objective, self.inferer = objective, inferer
 
     def _iteration(self, engine: Engine, batchdata: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         batch = self.prepare_batch(batchdata, self.state.device, self.non_blocking)
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
-        terms = self.objective(self.network, batch)
+        terms = self.objective(partial(self.inferer, network=self.network), batch)
+        if not torch.isfinite(terms["loss"]):
+            named = ", ".join(f"{name} {float(value.detach()):g}" for name, value in terms.items())
+            raise InputError(
+                f"the loss is not finite in step {engine.state.iteration} ({named}); lower the learning rate"
+            )
         terms["loss"].backward()
         engine.fire_event(IterationEvents.BACKWARD_COMPLETED)
         self.optimizer.step()

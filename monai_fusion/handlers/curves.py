@@ -43,7 +43,8 @@ class CurveWriter:
 
     def _add(self, engine: Engine) -> None:
         self._steps += 1
-        for name, value in engine.state.output.items():
+        scalars: dict[str, torch.Tensor] = engine.state.output  # type: ignore[assignment]
+        for name, value in scalars.items():
             self._sums[name] = self._sums.get(name, 0) + value
 
     def _write(self, engine: Engine) -> None:

@@ -72,6 +72,8 @@ VGG16_CAFFE = VGGDescription(
 class VGGFeatures(nn.Module):
     """The convolutions of VGG-16 or VGG-19, frozen, under torchvision's key names.
 
+    Converted to ``torch.bfloat16`` it computes in that; the input convention is applied in the input's precision.
+
     Args:
         description: depth and input convention, see `VGGDescription`.
 
@@ -80,8 +82,6 @@ class VGGFeatures(nn.Module):
         ``(N, 64, H, W)``, ``(N, 128, H/2, W/2)``, ``(N, 256, H/4, W/4)``, ``(N, 512, H/8, W/8)``,
         ``(N, 512, H/16, W/16)``, after the block's last ReLU.
     """
-
-    mean: torch.Tensor
 
     def __init__(self, description: VGGDescription) -> None:
         super().__init__()
@@ -94,7 +94,6 @@ class VGGFeatures(nn.Module):
                 in_channels = out_channels
             layers.append(nn.MaxPool2d(2))
         self.features = nn.Sequential(*layers)
-        self.register_buffer("mean", torch.tensor(description.mean).view(1, 3, 1, 1), persistent=False)
         self.requires_grad_(False)
         self.eval()
 
@@ -110,8 +109,9 @@ class VGGFeatures(nn.Module):
         """
         if image.ndim != 4 or image.shape[1] != 1 or min(image.shape[2:]) < 16:
             raise InputError(f"VGG features of {tuple(image.shape)}: needs (N, 1, H, W) of at least 16x16")
-        x = image.expand(-1, 3, -1, -1) * self.description.scale - self.mean
-        x = x.contiguous(memory_format=torch.channels_last)
+        mean = image.new_tensor(self.description.mean).view(1, 3, 1, 1)
+        x = image.expand(-1, 3, -1, -1) * self.description.scale - mean
+        x = x.to(next(self.parameters()).dtype, memory_format=torch.channels_last)
         taps: list[torch.Tensor] = []
         block = 1
         for layer in self.features:

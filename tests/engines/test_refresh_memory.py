@@ -49,7 +49,8 @@ def test_ssim_against_scikit_image(sources):
 def test_first_meeting_only_records(sources):
     memory, fused = RefreshMemory(6), noisy(sources, [0.1, 0.05, 0.0])
     records = memory.refresh(INDEX, fused, *sources)
-    assert (records.ssim_gap == 0).all() and (records.gmsd_gap == 0).all()
+    assert (records.ssim_gap == 0).all()
+    assert (records.gmsd_gap == 0).all()
     torch.testing.assert_close(records.best_ssim, fused, rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(records.best_gmsd, fused, rtol=1e-3, atol=1e-4)
     assert memory.scores["ssim"].isnan().tolist() == [True, False, False, True, False, True]
@@ -79,11 +80,13 @@ def test_the_two_records_of_a_patch_are_apart(sources):
     s1, g1 = scores(first, sources)
     brighter = (sources[0] + sources[1]) / 2 + 0.6
     s2, g2 = scores(brighter, sources)
-    assert (g2 < g1).all() and (s2 < s1).all()
+    assert (g2 < g1).all()
+    assert (s2 < s1).all()
     records = memory.refresh(INDEX, brighter, *sources)
     torch.testing.assert_close(records.best_gmsd, brighter, rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(records.best_ssim, first, rtol=1e-3, atol=1e-3)
-    assert (records.gmsd_gap == 0).all() and (records.ssim_gap > 0).all()
+    assert (records.gmsd_gap == 0).all()
+    assert (records.ssim_gap > 0).all()
 
 
 def test_by_batch_the_mean_decides_and_gaps_are_multiplied(sources):
@@ -92,7 +95,8 @@ def test_by_batch_the_mean_decides_and_gaps_are_multiplied(sources):
     memory.refresh(INDEX, first, *sources)
     records = memory.refresh(INDEX, second, *sources)
     (s1, _), (s2, _) = scores(first, sources), scores(second, sources)
-    assert s2[2] > s1[2] and s2.mean() < s1.mean()
+    assert s2[2] > s1[2]
+    assert s2.mean() < s1.mean()
     torch.testing.assert_close(records.ssim_gap, ((s1 - s2).mean() * 10).expand(3), rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(records.best_ssim, first, rtol=1e-3, atol=1e-4)
     records = memory.refresh(INDEX, noisy(sources, [0.0, 0.0, 0.11]), *sources)

@@ -6,8 +6,8 @@ import torch
 from torch.nn import functional as F
 
 from monai_fusion.errors import InputError
-from monai_fusion.networks import vgg as module
 from monai_fusion.networks import open_vgg
+from monai_fusion.networks import vgg as module
 from monai_fusion.networks.vgg import VGG16_CAFFE, VGG19_TORCHVISION, VGGFeatures
 
 #: What torchvision calls the convolutions of its VGG-19, and their sizes (its configuration "E").
@@ -78,7 +78,7 @@ def test_the_published_file_is_fetched_and_its_hash_checked(vgg19_file, tmp_path
     assert set(fetch(vgg19_file.as_uri())) > {"features.0.weight", "features.34.bias"}
     changed = tmp_path / "vgg19-00000000.pth"
     changed.write_bytes(vgg19_file.read_bytes())
-    with pytest.raises(InputError, match="could not be fetched.*--vgg_weights"):
+    with pytest.raises(InputError, match=r"could not be fetched.*--vgg_weights"):
         fetch(changed.as_uri())
     with pytest.raises(InputError, match="could not be fetched"):
         fetch((tmp_path / "none" / "vgg19-12345678.pth").as_uri())
@@ -106,12 +106,14 @@ def test_vgg16_in_caffes_convention(tmp_path):
         x.clamp_min(0), state["features.2.weight"].double(), state["features.2.bias"].double(), padding=1
     ).clamp_min(0)
     torch.testing.assert_close(taps[0].double() / VGG16_CAFFE.feature_scale, x, rtol=1e-3, atol=1e-2)
-    assert len(taps) == 5 and taps[4].shape == (1, 512, 2, 2)
+    assert len(taps) == 5
+    assert taps[4].shape == (1, 512, 2, 2)
 
 
 def test_it_stays_frozen():
     vgg = VGGFeatures(VGG16_CAFFE)
-    assert not vgg.train().training and not any(p.requires_grad for p in vgg.parameters())
+    assert not vgg.train().training
+    assert not any(p.requires_grad for p in vgg.parameters())
 
 
 def test_what_is_no_such_file(tmp_path, vgg19_state):
@@ -134,4 +136,5 @@ def test_the_stand_in_of_this_project(shared):
     vgg = open_vgg(shared / "weights" / "vgg16_imagenet_fp16.npz")
     taps = vgg(torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(4)))
     rms = [tap.square().mean().sqrt().item() for tap in taps]
-    assert 0.05 < rms[0] < 2 and all(r > 1e-4 for r in rms)
+    assert 0.05 < rms[0] < 2
+    assert all(r > 1e-4 for r in rms)
