@@ -34,11 +34,13 @@ class TrainingCheckpoint:
 
     Args:
         path: of the checkpoint. Removed by the user to begin anew.
-        objects: what has a state: network, optimizer, schedule, memory, curves. The epoch is added.
+        objects: what has a state: network, optimizer, schedule, memory, curves; None where a configuration has none.
+            The epoch is added.
     """
 
-    def __init__(self, path: str | Path, objects: Mapping[str, _Stateful]) -> None:
-        self.path, self.objects = Path(path), dict(objects)
+    def __init__(self, path: str | Path, objects: Mapping[str, _Stateful | None]) -> None:
+        self.path = Path(path)
+        self.objects = {name: item for name, item in objects.items() if item is not None}
 
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.STARTED, self._load)
