@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint format bench-student wheel clean
+.PHONY: demo test lint format bench-student bench-training bench-metrics bench-conspicuity evaluate results wheel clean
 
 demo: $(VENV)/.demo
 	$(BIN)/monai-fusion demo --output demo_output
@@ -23,6 +23,22 @@ format: $(VENV)/.dev
 
 bench-student: $(VENV)/.dev
 	$(BIN)/python benchmarks/student.py
+
+bench-training: $(VENV)/.dev
+	$(BIN)/python benchmarks/training_step.py
+
+bench-conspicuity: $(VENV)/.dev
+	$(BIN)/python benchmarks/conspicuity.py
+
+bench-metrics: $(VENV)/.dev
+	$(BIN)/python benchmarks/metrics.py
+
+# needs the test sets in ../shared; results makes docs/results.md of what it stores
+evaluate: $(VENV)/.dev
+	$(BIN)/python benchmarks/evaluate.py
+
+results: $(VENV)/.dev
+	$(BIN)/python benchmarks/results.py
 
 wheel: $(VENV)/.dev
 	$(BIN)/python -m build --wheel

@@ -1,4 +1,4 @@
-"""The command line: `monai-fusion fuse`, `demo` and `view`. Thin: everything is done by the bundle."""
+"""The command line: `monai-fusion fuse`, `evaluate`, `prepare`, `demo`, `view`. Thin: the bundle does everything."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import json
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -44,6 +45,31 @@ exit code: 0 done, 2 wrong usage, 3 input refused, 4 output not written, 130 int
 For research use only. Not for diagnostic use.
 """
 
+_EVALUATE = """\
+Measures fusion methods on a data set, with every rival that costs nothing beside them.
+
+DATASET is a folder with one subfolder a source, for example MRI and PET, with pictures (PNG, JPEG, TIFF) that belong
+together called the same. The first source goes where the MRI goes: the subfolder called MRI, else the visible one,
+else the first in the alphabet.
+"""
+
+_EVALUATE_EPILOG = """\
+what lies in OUT:
+  table.md       means and 95 % intervals of all methods, with published rows where there are any
+  summary.json   {method: {metric: {mean, low, high}}}
+  pairs.csv      every number of every pair
+  tests.csv      the first method against every other: Wilcoxon's test, corrected by Holm
+  figures/       bars, box plots, worst and best pairs, lesions kept against the metrics
+  run.json       how, when, on what, and the pairs that were skipped
+
+examples:
+  monai-fusion evaluate data/mri_pet -o out
+  monai-fusion evaluate data/mri_pet -o out --method model --method run3/student.pt --protocol paper
+
+exit code: 0 done, 5 done but pairs were skipped, 2 wrong usage, 3 input refused, 4 output not written,
+130 interrupted, 1 anything else. For research use only. Not for diagnostic use.
+"""
+
 #: Options that are ids of the bundle's configuration.
 _OVERRIDES = [f"{role}_{what}" for role in ("mri", "functional") for what in ("series", "frame", "window")]
 _OVERRIDES += ["functional_transform", "axis", "color_map", "checkpoint"]
@@ -61,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        args.command(args)
+        code: int | None = args.command(args)
     except InputError as error:
         return _complain(error, _EXIT_INPUT)
     except OutputError as error:
@@ -71,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("monai-fusion: interrupted, nothing unfinished was left", file=sys.stderr)
         return _EXIT_INTERRUPTED
-    return 0
+    return code or 0
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
@@ -92,8 +118,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=monai_fusion.__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_fuse(commands)
+    _add_evaluate(commands)
     _add_demo(commands)
     _add_view(commands)
+    _add_prepare(commands)
     return parser
 
 
@@ -155,6 +183,41 @@ def _add_fuse(commands: Any) -> None:
     fuse.set_defaults(command=_fuse)
 
 
+def _add_evaluate(commands: Any) -> None:
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="measure fusion methods on a data set",
+        description=_EVALUATE,
+        epilog=_EVALUATE_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    evaluate.add_argument("dataset", metavar="DATASET", help="folder with one subfolder a source")
+    evaluate.add_argument("-o", "--output", metavar="OUT", required=True, help="folder for the results")
+    evaluate.add_argument(
+        "--method",
+        metavar="NAME_OR_CHECKPOINT",
+        action="append",
+        help="a model of the bundle, a rival, or a weights file; may be repeated, the first is tested (default: model)",
+    )
+    evaluate.add_argument(
+        "--protocol",
+        choices=["product", "paper"],
+        default="product",
+        help="product: clipped, as the user sees it (default); paper: each image stretched to its minimum and maximum",
+    )
+    evaluate.add_argument("--sources", nargs=2, metavar=("FIRST", "SECOND"), help="the subfolders, MRI first")
+    evaluate.add_argument("--no-rivals", action="store_true", help="measure what is named alone")
+    evaluate.add_argument(
+        "--calibration",
+        choices=["none", "inverse_tanh"],
+        help="of weights files that are not the bundle's (default: that of its model)",
+    )
+    evaluate.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
+    evaluate.add_argument("--bundle", metavar="DIR", help="another bundle folder than the one shipped")
+    evaluate.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no table")
+    evaluate.set_defaults(command=_evaluate)
+
+
 def _add_demo(commands: Any) -> None:
     demo = commands.add_parser(
         "demo",
@@ -177,6 +240,25 @@ def _add_view(commands: Any) -> None:
     view.add_argument("--port", type=int, default=8501, help="(default: %(default)s)")
     view.add_argument("--no-browser", action="store_true", help="do not open a browser")
     view.set_defaults(command=_view)
+
+
+def _add_prepare(commands: Any) -> None:
+    prepare = commands.add_parser(
+        "prepare",
+        help="cut training patches from infrared/visible pairs",
+        description="Cuts training patches on a grid from pairs of an infrared and a visible picture, as grey levels. "
+        "SOURCE holds two subfolders with pictures of the same names, such as LLVIP's infrared/train and "
+        "visible/train, or ir and vis; or pictures with both side by side, visible left.",
+    )
+    prepare.add_argument("sources", metavar="SOURCE", nargs="+", help="folder with pairs")
+    prepare.add_argument("-o", "--output", metavar="FILE", required=True, help=".npy; how it was made goes into .json")
+    prepare.add_argument("--size", metavar="N", type=int, default=128, help="side of a patch (default: %(default)s)")
+    prepare.add_argument("--stride", metavar="N", type=int, help="from patch to patch, in pixels (default: the size)")
+    prepare.add_argument("--limit", metavar="N", type=int, help="so many pairs, spread evenly over all (default: all)")
+    prepare.add_argument("--visible", metavar="NAME", help="subfolder of the visible pictures, or left or right")
+    prepare.add_argument("--infrared", metavar="NAME", help="subfolder of the infrared pictures, or left or right")
+    prepare.add_argument("--skip-damaged", action="store_true", help="leave out what cannot be used, and name it")
+    prepare.set_defaults(command=_prepare)
 
 
 def _fuse(args: argparse.Namespace) -> None:
@@ -223,6 +305,24 @@ def _settings(texts: Sequence[str]) -> dict[str, Any]:
     return settings
 
 
+def _evaluate(args: argparse.Namespace) -> int:
+    from monai_fusion.evaluation.workflow import evaluate
+
+    overrides: dict[str, Any] = {"protocol": args.protocol, "rivals": not args.no_rivals}
+    if args.sources is not None:
+        overrides["sources"] = [Path(source) for source in args.sources]
+    if args.calibration is not None:
+        overrides["calibration"] = args.calibration
+    if args.device is not None:
+        overrides["device"] = _device(args.device)
+    if args.quiet:
+        overrides["progress"] = False
+    done = evaluate(args.dataset, args.output, args.method or ["model"], args.bundle, **overrides)
+    if not args.quiet:
+        print(f"{done.table}\nthe results are in {args.output}")
+    return done.exit_code
+
+
 def _demo(args: argparse.Namespace) -> None:
     from monai_fusion.data.phantom import write_demo_pair
 
@@ -236,6 +336,27 @@ def _view(args: argparse.Namespace) -> None:
     from monai_fusion.viewer import serve
 
     serve(args.mri, args.functional, args.port, browser=not args.no_browser)
+
+
+def _prepare(args: argparse.Namespace) -> None:
+    from monai_fusion.data.patches import PatchPairs, npy_file
+    from monai_fusion.data.picture_pairs import OnDamaged, find_pairs
+
+    output = npy_file(args.output)
+    on_damaged: OnDamaged = "skip" if args.skip_damaged else "raise"
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        pairs = [find_pairs(source, args.visible, args.infrared, on_damaged) for source in args.sources]
+        patches = PatchPairs.grid(pairs, args.size, args.stride, args.limit, on_damaged, progress=sys.stderr.isatty())
+    patches.save(output)
+    print(f"{len(patches)} patches of {patches.facts['pairs']} pairs are in {output}")
+
+
+def _show_warning(
+    message: Warning | str, category: Any, filename: str, lineno: int, file: Any = None, line: str | None = None
+) -> None:
+    """As `warnings.showwarning`, without the place in the source."""
+    print(f"warning: {message}", file=sys.stderr)
 
 
 def _run(mri: Any, functional: Any, output: Any, quiet: bool, /, **overrides: Any) -> None:

@@ -59,7 +59,7 @@ class OutputFolder:
     def _holds_results(self) -> bool:
         """Is there a report, and ours? It is the first to go and the last to come."""
         try:
-            return "monai_fusion" in json.loads((self.path / REPORT_FILE).read_text(encoding="utf-8"))["versions"]
+            return "monai_fusion" in json.loads((self.path / self.NAMES[-1]).read_text(encoding="utf-8"))["versions"]
         except (OSError, ValueError, LookupError, TypeError):
             return False
 

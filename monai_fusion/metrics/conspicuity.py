@@ -1,13 +1,13 @@
-"""How much of a lesion's contrast a fusion keeps, measured with spots of known truth; and what it saturates.
+"""How much of a lesion's contrast a fusion keeps, measured with spots of known truth; and what it saturates or invents.
 
-It speaks of small spots of one contrast, one at a time, with Gaussian flanks, in the grey fused image: not of colour,
-of anatomy, of how often a reader would find them, nor of what is outside the head. Another seed moves what a formula
-keeps by some 0.03 and what it loses by some points on 42 pairs: compare methods on the same seeds, and on several.
+It speaks of small spots of one contrast, one at a time, with Gaussian flanks, in the fused image and in its colour
+output: not of anatomy, of how often a reader would find them, nor of what is outside the head. Another seed moves what
+a formula keeps by some 0.03 and what it loses by some points on 42 pairs: compare methods on the same seeds, and on
+several. docs/conspicuity.md argues the definition.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +15,9 @@ import numpy as np
 import torch
 
 from monai_fusion.errors import InputError
+from monai_fusion.metrics.conspicuity_color import rgb_to_lab
+from monai_fusion.metrics.false_structure import compute_false_structure
+from monai_fusion.metrics.spots import LesionProtocol, Spot, draw_spots
 
 __all__ = ["LOST_BELOW", "Conspicuity", "SourceLesions", "aggregate", "measure_conspicuity"]
 
@@ -22,12 +25,12 @@ __all__ = ["LOST_BELOW", "Conspicuity", "SourceLesions", "aggregate", "measure_c
 LOST_BELOW = 0.25
 
 _HEAD_MRI, _HEAD_FUNCTIONAL = 0.1, 0.2
-_SPOTS, _RADII, _CONTRAST, _REACH = 6, (2.0, 5.0), 0.35, 2.5
-_RING, _RING_PIXELS = (2.0, 4.0), 40
-_SOURCE_CHANGE, _NOISE_FLOOR = 0.02, 0.02
+_SOURCE_CHANGE = 0.02
 _SATURATED, _BRIGHT_SOURCE = 0.985, 0.95
+_LIGHTNESS = 100  # L* of white
 
 Fuse = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+Color = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -35,13 +38,18 @@ class SourceLesions:
     """The lesions put into one of the two sources, in the order in which they were drawn.
 
     Attributes:
-        radii: the standard deviation of each Gaussian spot, in pixels, 2 to 5.
+        radii: the standard deviation of each Gaussian spot, in pixels.
         values: for each what the fused image keeps of its contrast-to-noise in the source, 0 or more. 1 is all of it;
             more is possible, where the fusion raises the contrast or calms the surroundings.
     """
 
     radii: tuple[float, ...] = ()
     values: tuple[float, ...] = ()
+
+    @classmethod
+    def pooled(cls, parts: Sequence[SourceLesions]) -> SourceLesions:
+        """The lesions of several pairs as one."""
+        return cls(tuple(r for part in parts for r in part.radii), tuple(v for part in parts for v in part.values))
 
     @property
     def count(self) -> int:
@@ -55,7 +63,10 @@ class SourceLesions:
     @property
     def lost(self) -> float:
         """Share of lesions below `LOST_BELOW`, 0 to 1; NaN where there is none."""
-        return float(np.mean(np.less(self.values, LOST_BELOW))) if self.values else float("nan")
+        return self.share_below(LOST_BELOW)
+
+    def share_below(self, threshold: float) -> float:
+        return float(np.mean(np.less(self.values, threshold))) if self.values else float("nan")
 
 
 @dataclass(frozen=True)
@@ -67,12 +78,18 @@ class Conspicuity:
         functional: those that were put into the functional image alone.
         head_pixels: size of the head, in pixels.
         saturated_pixels: how many of them are white in the fused image where neither source is.
+        false_structure: of the fused image without lesions, see `compute_false_structure`.
+        mri_color: the lesions of `mri` in the colour output; None where there is no such output.
+        functional_color: those of `functional`.
     """
 
     mri: SourceLesions
     functional: SourceLesions
     head_pixels: int
     saturated_pixels: int
+    false_structure: float
+    mri_color: SourceLesions | None = None
+    functional_color: SourceLesions | None = None
 
     @property
     def saturated(self) -> float:
@@ -81,62 +98,22 @@ class Conspicuity:
 
 
 @dataclass(frozen=True)
-class _Spot:
-    """A spot and its window, the part of the image ``(h, w)`` that its core and ring lie in."""
+class _Lesion:
+    """A spot in one source (0 the MRI, 1 the functional image) and its contrast-to-noise there."""
 
-    radius: float
-    sign: int
-    window: tuple[slice, slice]
-    distance: torch.Tensor
-    ring: torch.Tensor
-
-    def put_into(self, image: torch.Tensor) -> torch.Tensor:
-        """The window of an image ``(H, W)`` float64 in [0, 1] with the spot."""
-        part = image[self.window]
-        factor = 1 + self.sign * _CONTRAST * torch.exp(-(self.distance**2) / (2 * self.radius**2))
-        return torch.where(self.distance < _REACH * self.radius, (part * factor).clamp(0, 1), part)
-
-    def core_change(self, image: torch.Tensor, spotted: torch.Tensor) -> float:
-        """Of the mean between an image ``(H, W)`` and the window with the spot."""
-        core = self.distance < self.radius
-        return abs(float(spotted[core].mean() - image[self.window][core].mean()))
-
-    def noise(self, image: torch.Tensor) -> float:
-        return float(image[self.window][self.ring].std(correction=0)) + _NOISE_FLOOR
-
-
-def _draw_spots(head: torch.Tensor, seed: int | Sequence[int]) -> list[_Spot]:
-    """Spots whose ring has enough of the head; which they are does not depend on the fusion."""
-    centers = torch.nonzero(head).tolist()
-    if not centers:
-        return []
-    rng = np.random.default_rng(seed)
-    spots = []
-    for i in range(_SPOTS):
-        row, column = centers[int(rng.integers(len(centers)))]
-        radius = float(rng.uniform(*_RADII))
-        reach = math.ceil(_RING[1] * radius)
-        rows, columns = (
-            slice(max(0, c - reach), min(size, c + reach + 1)) for c, size in zip((row, column), head.shape)
-        )
-        y = torch.arange(rows.start, rows.stop, dtype=torch.float64)[:, None] - row
-        x = torch.arange(columns.start, columns.stop, dtype=torch.float64) - column
-        distance = torch.hypot(y, x)
-        ring = (distance > _RING[0] * radius) & (distance < _RING[1] * radius) & head[rows, columns]
-        if ring.sum() >= _RING_PIXELS:
-            spots.append(_Spot(radius, -1 if i % 2 else 1, (rows, columns), distance, ring))
-    return spots
-
-
-def _check(image: torch.Tensor, shape: torch.Size, what: str) -> None:
-    if image.shape != shape:
-        raise InputError(f"{what} is {tuple(image.shape)}, not {tuple(shape)}")
-    if not image.isfinite().all():
-        raise InputError(f"{what} is not finite everywhere")
+    which: int
+    spot: Spot
+    spotted: torch.Tensor
+    in_source: float
 
 
 def measure_conspicuity(
-    fuse: Fuse, mri: torch.Tensor, functional: torch.Tensor, seed: int | Sequence[int]
+    fuse: Fuse,
+    mri: torch.Tensor,
+    functional: torch.Tensor,
+    seed: int | Sequence[int],
+    color: Color | None = None,
+    protocol: LesionProtocol | None = None,
 ) -> Conspicuity:
     """Puts spots into one source at a time, fuses, and measures what is left of them; counts what is saturated.
 
@@ -146,6 +123,10 @@ def measure_conspicuity(
     2r < d < 4r within the head. Kept is the change of the fused core's mean over (SD of the fused ring + 0.02), divided
     by the same for the source; the ring is that of the images without the spot. Saturated are the head's pixels above
     0.985 in the fused image where neither source is above 0.95.
+
+    In colour the change is the distance of the core's mean colours in CIELAB (CIE76), the SD the root mean square
+    distance of the ring's colours from their mean, and 0.02 becomes 2 of 100, about the least difference that is seen.
+    The source is the grey MRI, and the functional image coloured with itself as fused image.
 
     Left out are spots whose ring has fewer than 40 pixels, and spots that change the core of their source by less than
     0.02 (dark places); so the two sources may have different numbers of lesions, and fewer than six.
@@ -157,69 +138,141 @@ def measure_conspicuity(
         mri: ``(1, 1, H, W)``, [0, 1].
         functional: the same shape, device and precision.
         seed: of the spots. Give each pair of a data set its own, and each method the same.
+        color: takes fused images and the functional images behind them, each ``(N, 1, H, W)`` in [0, 1], and returns
+            the pictures a viewer shows, sRGB ``(N, 3, H, W)`` in [0, 1].
+        protocol: other choices than the numbers above.
 
     Raises:
         InputError: not one pair of one shape in [0, 1], or a fused image of another shape or not finite.
     """
+    protocol = protocol or LesionProtocol()
+    pair = _checked_pair(mri, functional)
+    # in the precision of the images: grey level 51 of 255 is not above 0.2, but float32's 0.2 is above float64's
+    head = ((pair[0] > _HEAD_MRI) & (pair[1] > _HEAD_FUNCTIONAL))[0, 0].cpu()
+    bright_source = (torch.maximum(*pair) > _BRIGHT_SOURCE)[0, 0].cpu()
+
+    lesions = _put_lesions(pair, draw_spots(head, seed, protocol), protocol)
+    batches = [image.repeat(1 + len(lesions), 1, 1, 1) for image in pair]
+    for i, lesion in enumerate(lesions, start=1):
+        batches[lesion.which][i, 0][lesion.spot.window] = lesion.spotted.to(mri.device, mri.dtype)
+    with torch.no_grad():
+        fused = fuse(*batches)
+    _check(fused, batches[0].shape, "the fused image")
+    fused = fused.detach().as_subclass(torch.Tensor).clamp(0, 1)
+
+    in_fused = _contrasts(fused, lesions, protocol.noise_floor)
+    kept = [fused / lesion.in_source for fused, lesion in zip(in_fused, lesions)]
+    kept_color = None if color is None else _kept_in_color(color, fused, batches, lesions, protocol.noise_floor)
+    return Conspicuity(
+        *_by_source(kept, lesions),
+        int(head.sum()),
+        int((head & (fused[0, 0].cpu() > _SATURATED) & ~bright_source).sum()),
+        float(compute_false_structure(fused[:1], *pair)),
+        *(() if kept_color is None else _by_source(kept_color, lesions)),
+    )
+
+
+def _checked_pair(mri: torch.Tensor, functional: torch.Tensor) -> list[torch.Tensor]:
     if mri.ndim != 4 or mri.shape[:2] != (1, 1):
         raise InputError(f"the MRI is {tuple(mri.shape)}, not (1, 1, H, W)")
-    pair = []
     for image, what in ((mri, "the MRI"), (functional, "the functional image")):
         _check(image, mri.shape, what)
         if not image.is_floating_point() or image.min() < 0 or image.max() > 1:
             raise InputError(f"{what} is not of floating-point numbers within [0, 1]")
-        pair.append(image.detach().as_subclass(torch.Tensor))
-    # in the precision of the images: grey level 51 of 255 is not above 0.2, but float32's 0.2 is above float64's
-    head = ((pair[0] > _HEAD_MRI) & (pair[1] > _HEAD_FUNCTIONAL))[0, 0].cpu()
-    bright_source = (torch.maximum(*pair) > _BRIGHT_SOURCE)[0, 0].cpu()
-    sources = [image[0, 0].cpu().double() for image in pair]
+    return [image.detach().as_subclass(torch.Tensor) for image in (mri, functional)]
 
-    lesions: list[tuple[int, _Spot, torch.Tensor, float]] = []
-    for spot in _draw_spots(head, seed):
+
+def _check(image: torch.Tensor, shape: torch.Size, what: str) -> None:
+    if image.shape != shape:
+        raise InputError(f"{what} is {tuple(image.shape)}, not {tuple(shape)}")
+    if not image.isfinite().all():
+        raise InputError(f"{what} is not finite everywhere")
+
+
+def _put_lesions(pair: list[torch.Tensor], spots: list[Spot], protocol: LesionProtocol) -> list[_Lesion]:
+    sources = [image[0].cpu().double() for image in pair]
+    lesions = []
+    for spot in spots:
         for which, source in enumerate(sources):
-            spotted = spot.put_into(source)
-            change = spot.core_change(source, spotted)
+            spotted = spot.put_into(source[0])
+            change = spot.contrast(source, spotted[None])
             if change >= _SOURCE_CHANGE:
-                lesions.append((which, spot, spotted, change / spot.noise(source)))
-    batches = [image.repeat(1 + len(lesions), 1, 1, 1) for image in pair]
-    for i, (which, spot, spotted, _) in enumerate(lesions, start=1):
-        batches[which][i, 0][spot.window] = spotted.to(mri.device, mri.dtype)
-    with torch.no_grad():
-        fused = fuse(*batches)
-    _check(fused, batches[0].shape, "the fused image")
-    variants = fused.detach().as_subclass(torch.Tensor)[:, 0].clamp(0, 1).cpu()
-    plain = variants[0].double()
-
-    radii: tuple[list[float], list[float]] = ([], [])
-    values: tuple[list[float], list[float]] = ([], [])
-    for (which, spot, _, in_source), image in zip(lesions, variants[1:]):
-        in_fused = spot.core_change(plain, image[spot.window].double()) / spot.noise(plain)
-        radii[which].append(spot.radius)
-        values[which].append(in_fused / in_source)
-    saturated = head & (variants[0] > _SATURATED) & ~bright_source
-    in_mri, in_functional = (SourceLesions(tuple(r), tuple(v)) for r, v in zip(radii, values))
-    return Conspicuity(in_mri, in_functional, int(head.sum()), int(saturated.sum()))
+                in_source = change / (spot.noise(source) + protocol.noise_floor)
+                lesions.append(_Lesion(which, spot, spotted, in_source))
+    return lesions
 
 
-def aggregate(results: Sequence[Conspicuity]) -> dict[str, float]:
-    """A data set's row: every lesion weighs the same, and every pair's saturated share.
+def _contrasts(
+    images: torch.Tensor,
+    lesions: list[_Lesion],
+    floor: float,
+    values: Callable[[torch.Tensor], torch.Tensor] = torch.Tensor.double,
+) -> list[float]:
+    """Contrast-to-noise of each lesion.
+
+    Args:
+        images: ``(1 + lesions, C, H, W)``: without a lesion, then with each.
+        lesions: where they are.
+        floor: of the noise, in the unit of the values.
+        values: makes of images the values that are compared.
+    """
+    images = images.cpu()
+    plain = values(images[:1])[0]
+    contrasts = []
+    for lesion, image in zip(lesions, images[1:]):
+        spot = lesion.spot
+        spotted = values(image[(slice(None), *spot.window)][None])[0]
+        contrasts.append(spot.contrast(plain, spotted) / (spot.noise(plain) + floor))
+    return contrasts
+
+
+def _kept_in_color(
+    color: Color, fused: torch.Tensor, batches: list[torch.Tensor], lesions: list[_Lesion], floor: float
+) -> list[float]:
+    mri, functional = batches
+    shown, alone = color(fused, functional), color(functional, functional)
+    for picture in (shown, alone):
+        _check(picture, torch.Size((len(fused), 3, *fused.shape[2:])), "the colour output")
+    in_shown, in_mri, in_alone = (
+        _contrasts(images, lesions, floor * _LIGHTNESS, rgb_to_lab) for images in (shown, mri, alone)
+    )
+    in_source = [(m, f)[lesion.which] for lesion, m, f in zip(lesions, in_mri, in_alone)]
+    return [fused / source for fused, source in zip(in_shown, in_source)]
+
+
+def _by_source(values: list[float], lesions: list[_Lesion]) -> tuple[SourceLesions, SourceLesions]:
+    sides = []
+    for which in (0, 1):
+        mine = [(lesion.spot.radius, value) for lesion, value in zip(lesions, values) if lesion.which == which]
+        sides.append(SourceLesions(tuple(r for r, _ in mine), tuple(v for _, v in mine)))
+    return sides[0], sides[1]
+
+
+def aggregate(results: Sequence[Conspicuity], lost_below: float = LOST_BELOW) -> dict[str, float]:
+    """A data set's row: every lesion weighs the same, and every pair's saturated share and false structure.
 
     Pairs without a head or without lesions add nothing to what they lack.
 
     Returns:
         ``kept_mri``, ``kept_functional`` (1 is all of the contrast), ``lost_mri``, ``lost_functional`` (0 to 1),
-        ``saturated`` (0 to 1). NaN where no pair has any.
+        ``saturated`` (0 to 1), ``false_structure`` (0 to 1); where there are colour outputs also ``kept_mri_color``,
+        ``kept_functional_color``, ``lost_mri_color``, ``lost_functional_color``. NaN where no pair has any.
     """
-    sides = {"mri": [r.mri for r in results], "functional": [r.functional for r in results]}
-    pooled = {
-        name: SourceLesions(sum((s.radii for s in side), ()), sum((s.values for s in side), ()))
-        for name, side in sides.items()
-    }
+    mri, functional = (SourceLesions.pooled([getattr(r, side) for r in results]) for side in ("mri", "functional"))
     shares = [r.saturated for r in results if r.head_pixels]
-    return {
-        "kept_mri": pooled["mri"].kept,
-        "kept_functional": pooled["functional"].kept,
-        "lost_mri": pooled["mri"].lost,
-        "lost_functional": pooled["functional"].lost,
+    row = {
+        "kept_mri": mri.kept,
+        "kept_functional": functional.kept,
+        "lost_mri": mri.share_below(lost_below),
+        "lost_functional": functional.share_below(lost_below),
         "saturated": float(np.mean(shares)) if shares else float("nan"),
+        "false_structure": float(np.mean([r.false_structure for r in results])) if results else float("nan"),
     }
+    colored = [(r.mri_color, r.functional_color) for r in results if r.mri_color and r.functional_color]
+    if colored:
+        mri, functional = (SourceLesions.pooled(side) for side in zip(*colored))
+        row["kept_mri_color"] = mri.kept
+        row["kept_functional_color"] = functional.kept
+        row["lost_mri_color"] = mri.share_below(lost_below)
+        row["lost_functional_color"] = functional.share_below(lost_below)
+    return row

@@ -11,7 +11,7 @@ from torch import nn
 
 from monai_fusion.errors import InputError
 
-__all__ = ["load_checkpoint"]
+__all__ = ["load_checkpoint", "read_state"]
 
 #: Layer names of the published program (github.com/yanglinDeng/MMDRFuse) and ours; each holds ``.weight``, ``.bias``.
 #: The student's and the teacher's first keys are the same, so the network decides which table applies.
@@ -35,6 +35,17 @@ def load_checkpoint(network: nn.Module, path: str | Path) -> nn.Module:
         InputError: not readable, or the first key that is missing, unknown or of another shape.
     """
     path = Path(path)
+    network.load_state_dict(_fit(network, read_state(path), path))
+    return network.eval()
+
+
+def read_state(path: str | Path) -> dict[str, torch.Tensor]:
+    """Reads the state dictionary of a weights file, with the keys it has there; see `load_checkpoint`.
+
+    Raises:
+        InputError: not readable, or no weights.
+    """
+    path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: there is no such weights file; check the path (--checkpoint)")
     try:
@@ -43,8 +54,7 @@ def load_checkpoint(network: nn.Module, path: str | Path) -> nn.Module:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds on what is no weights file
         raise InputError(f"{path}: not a weights file that can be read safely; give one of torch.save") from error
-    network.load_state_dict(_fit(network, _state_dict(content, path), path))
-    return network.eval()
+    return _state_dict(content, path)
 
 
 def _state_dict(content: Any, path: Path) -> dict[str, torch.Tensor]:

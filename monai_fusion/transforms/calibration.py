@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,15 +12,28 @@ from monai.transforms import MapTransform
 
 from monai_fusion.errors import InputError
 
-__all__ = ["CALIBRATIONS", "CalibrateOutputd"]
+__all__ = ["CALIBRATIONS", "CalibrateOutputd", "find_calibration"]
 
 CALIBRATIONS = ("none", "inverse_tanh")
+
+
+def find_calibration(weights: str | Path, bundle_root: str | Path, metadata: Mapping[str, Any]) -> str:
+    """The calibration that weights were trained for.
+
+    The metadata's ``models`` holds ``{NAME: {"calibration": ...}}`` for files in the bundle's ``models``. For any
+    other, that of the network's output in ``network_data_format`` is taken, which is that of ``models/model.pt``.
+    """
+    default: str = metadata["network_data_format"]["outputs"]["pred"]["calibration"]
+    if Path(weights).resolve().parent != (Path(bundle_root) / "models").resolve():
+        return default
+    calibration: str = metadata.get("models", {}).get(Path(weights).stem, {}).get("calibration", default)
+    return calibration
 
 
 class CalibrateOutputd(MapTransform):
     """Clips the network's output to [0, 1], after undoing its tanh where the weights were trained for that.
 
-    A property of the trained weights: the bundle's metadata names it (``output_calibration``). Never a stretch of the
+    A property of the trained weights: the bundle's metadata names it (`find_calibration`). Never a stretch of the
     image to its own minimum and maximum: that lifts the black background, and makes the same tissue look different in
     every slice.
 

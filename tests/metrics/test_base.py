@@ -27,6 +27,7 @@ CLASSES = {
     "FusionMutualInformation": metrics.compute_mutual_information,
     "FusionSpatialFrequency": metrics.compute_spatial_frequency,
     "FusionAverageGradient": metrics.compute_average_gradient,
+    "FusionFalseStructure": metrics.compute_false_structure,
 }
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 from dataclasses import FrozenInstanceError
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from fusion_pairs import fused_pairs
 from monai.data import MetaTensor
 
 from monai_fusion.errors import InputError
-from monai_fusion.metrics import RIVALS
+from monai_fusion.metrics import RIVALS, LesionProtocol, compute_false_structure
 from monai_fusion.metrics.conspicuity import Conspicuity, SourceLesions, aggregate, measure_conspicuity
 from monai_fusion.metrics.protocol import read_grey
 
@@ -161,9 +162,9 @@ def test_deterministic() -> None:
 
 def test_aggregate_pools_lesions_and_averages_saturation() -> None:
     results = [
-        Conspicuity(SourceLesions((2.0, 3.0), (0.1, 0.5)), SourceLesions((4.0,), (1.5,)), 100, 10),
-        Conspicuity(SourceLesions((2.0,), (0.9,)), SourceLesions(), 1000, 0),
-        Conspicuity(SourceLesions(), SourceLesions(), 0, 0),
+        Conspicuity(SourceLesions((2.0, 3.0), (0.1, 0.5)), SourceLesions((4.0,), (1.5,)), 100, 10, 0.3),
+        Conspicuity(SourceLesions((2.0,), (0.9,)), SourceLesions(), 1000, 0, 0.0),
+        Conspicuity(SourceLesions(), SourceLesions(), 0, 0, 0.0),
     ]
     expected = {
         "kept_mri": 0.5,
@@ -171,8 +172,10 @@ def test_aggregate_pools_lesions_and_averages_saturation() -> None:
         "lost_mri": 1 / 3,
         "lost_functional": 0.0,
         "saturated": 0.05,
+        "false_structure": 0.1,
     }
     assert aggregate(results) == pytest.approx(expected)
+    assert aggregate(results, lost_below=0.6)["lost_mri"] == pytest.approx(2 / 3)
     assert list(aggregate(results)) == list(expected)
     assert all(math.isnan(value) for value in aggregate([]).values())
 
@@ -193,6 +196,74 @@ def test_refuses() -> None:
         measure_conspicuity(lambda a, b: a / 0, mri, functional, 0)
     with pytest.raises(InputError, match="the fused image is "):
         measure_conspicuity(lambda a, b: a[:, 0], mri, functional, 0)
+
+
+def test_other_choices() -> None:
+    """Each is in force: what the fusion is given, and closed forms on a checkerboard of SD s, of which the mean with a
+    constant keeps (s + floor) / (s + 2 floor)."""
+    mri, functional = constants()
+    seen: list[torch.Tensor] = []
+
+    def fuse(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        seen.append(a)
+        return mean(a, b)
+
+    protocol = LesionProtocol(spots=3, radii=(1.5, 1.8), contrast=0.2, ring=(2.5, 5.0), noise_floor=0.04)
+    board = (torch.arange(64)[:, None] + torch.arange(64)) % 2 * 2 - 1
+    result = measure_conspicuity(fuse, mri, functional, 0, protocol=protocol)
+    assert result.mri.count == 3
+    assert all(1.5 <= radius <= 1.8 for radius in result.mri.radii)
+    assert (seen[0] / mri - 1).abs().max() == pytest.approx(0.2, rel=1e-4)
+    for floor in (0.01, 0.04):
+        protocol = LesionProtocol(noise_floor=floor)
+        result = measure_conspicuity(mean, mri + 0.06 * board, functional, 0, protocol=protocol)
+        assert result.mri.values == pytest.approx([(0.06 + floor) / (0.06 + 2 * floor)] * 6, rel=2e-3)
+
+
+def test_the_ring_lies_where_the_protocol_puts_it() -> None:
+    """Of one spot at 1 < d / r < 2 and then 3 < d / r < 4, over a texture that lies inside of d = 2.5 r alone."""
+    mri, functional = constants()
+    seen: list[torch.Tensor] = []
+    near, far = LesionProtocol(spots=1, ring=(1.0, 2.0)), LesionProtocol(spots=1, ring=(3.0, 4.0))
+    measure_conspicuity(lambda a, b: seen.append(a) or mean(a, b), mri, functional, 0, protocol=far)
+    peak = int((seen[0][1] - seen[0][0]).abs().argmax())
+    y, x = torch.meshgrid(torch.arange(64) - peak // 64, torch.arange(64) - peak % 64, indexing="ij")
+    (radius,) = measure_conspicuity(mean, mri, functional, 0, protocol=far).mri.radii
+    texture = 0.1 * (torch.hypot(y.float(), x.float()) < 2.5 * radius) * ((x + y) % 2 * 2 - 1)
+    noisy = measure_conspicuity(lambda a, b: a + texture, mri, functional, 0, protocol=near)
+    calm = measure_conspicuity(lambda a, b: a + texture, mri, functional, 0, protocol=far)
+    assert noisy.mri.kept == pytest.approx(0.02 / 0.12, rel=0.02)
+    assert calm.mri.kept == pytest.approx(1, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [{"spots": 0}, {"radii": (3.0, 2.0)}, {"contrast": 0.0}, {"ring": (0.5, 2.0)}, {"noise_floor": 0.0}],
+)
+def test_refuses_choices_that_measure_nothing(choice: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="|".join(("spots", "radii", "contrast", "ring", "noise floor"))):
+        LesionProtocol(**choice)
+
+
+def test_false_structure_is_that_of_the_image_without_lesions() -> None:
+    mri, functional = textured()
+    noise = 0.05 * torch.randn(mri.shape, generator=torch.Generator().manual_seed(0))
+    result = measure_conspicuity(lambda a, b: mean(a, b) + noise, mri, functional, 0)
+    expected = compute_false_structure((mean(mri, functional) + noise).clamp(0, 1), mri, functional)
+    assert result.false_structure == pytest.approx(expected.item())
+    assert result.false_structure > 0.1
+    assert measure_conspicuity(mean, mri, functional, 0).false_structure == 0
+
+
+def test_tells_maximum_and_mean_apart_in_both_directions() -> None:
+    """A hot functional image over a darker MRI, as PET is: the maximum keeps the PET's lesions and loses the MRI's."""
+    mri, functional = textured()
+    mri, functional = 0.6 * mri, functional.clamp_min(0.3) * (mri > 0)
+    of_maximum = [measure_conspicuity(torch.maximum, mri, functional, seed) for seed in range(6)]
+    of_mean = [measure_conspicuity(mean, mri, functional, seed) for seed in range(6)]
+    maximum_row, mean_row = aggregate(of_maximum), aggregate(of_mean)
+    assert mean_row["kept_functional"] < maximum_row["kept_functional"]
+    assert mean_row["kept_mri"] > maximum_row["kept_mri"] + 0.2
 
 
 #: REACH.md: kept and lost of MRI and functional, saturated; of MRI-SPECT kept alone.
@@ -220,13 +291,19 @@ def test_reproduces_the_rows_of_the_formulas(shared: Path, dataset: str) -> None
     root = shared / "data" / "test" / dataset
     names = sorted(path.name for path in (root / "MRI").iterdir())
     functional = "PET" if dataset == "mri_pet" else "SPECT"
-    results: dict[str, list[Conspicuity]] = {name: [] for name in RIVALS}
+    results: dict[str, list[Conspicuity]] = {name: [] for name in REACH[dataset]}
     for i, name in enumerate(names):
         mri, other = (read_grey(root / folder / name)[None] / 255 for folder in ("MRI", functional))
-        for rival, fuse in RIVALS.items():
-            results[rival].append(measure_conspicuity(fuse, mri, other, [2, i]))
+        for rival in results:
+            results[rival].append(measure_conspicuity(RIVALS[rival], mri, other, [2, i]))
     tolerances = (0.05, 0.05, 0.03, 0.03, 0.001)
     for rival, expected in REACH[dataset].items():
         row = aggregate(results[rival])
         for (column, value), target, tolerance in zip(row.items(), expected, tolerances):
             assert value == pytest.approx(target, abs=tolerance), (rival, column)
+        assert row["false_structure"] < 1e-3
+    rows = {rival: aggregate(results[rival]) for rival in results}
+    assert rows["mean"]["kept_mri"] > rows["maximum"]["kept_mri"] + (0.3 if dataset == "mri_pet" else 0.05)
+    if dataset == "mri_pet":
+        assert rows["mean"]["kept_functional"] < rows["maximum"]["kept_functional"] - 0.1
+        assert rows["mean"]["lost_mri"] < rows["maximum"]["lost_mri"] - 0.5

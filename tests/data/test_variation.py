@@ -1,0 +1,75 @@
+import pytest
+import torch
+
+from monai_fusion.data.variation import VaryPairs
+
+
+@pytest.fixture
+def pair():
+    return torch.rand(2, 96, 80, generator=torch.Generator().manual_seed(0))
+
+
+def vary(pair, seed, **settings):
+    return VaryPairs(**settings)(pair, torch.Generator().manual_seed(seed))
+
+
+def many(pair, count=60, **settings):
+    return torch.stack([vary(pair, seed, **settings) for seed in range(count)])
+
+
+def test_shape_range_and_repeatability(pair):
+    before = pair.clone()
+    varied = many(pair)
+    assert varied.shape == (60, 2, 96, 80)
+    assert varied.dtype == torch.float32
+    assert varied.min() == 0
+    assert varied.max() <= 1
+    assert torch.equal(pair, before)
+    assert torch.equal(varied, many(pair))
+    assert len(torch.unique(varied.flatten(1), dim=0)) == 60
+
+
+def test_channel_0_is_sharp_and_channel_1_is_smooth(pair):
+    """White noise stays white in channel 0; a Gaussian of sigma 2 leaves neighbours a correlation of exp(-1/16)."""
+    varied = many(pair, smooth=(2.0, 2.0), surround=0, folded=0)
+
+    def neighbours(image):
+        return torch.corrcoef(torch.stack([image[:, 1:].flatten(), image[:, :-1].flatten()]))[0, 1]
+
+    sharp, smooth = (torch.stack([neighbours(image) for image in varied[:, channel]]) for channel in (0, 1))
+    assert sharp.abs().max() < 0.06
+    assert smooth.mean() == pytest.approx(0.94, abs=0.03)
+
+
+def test_either_picture_becomes_either_channel():
+    """The visible picture is flat, the infrared one is not: about half of the channels 0 are flat."""
+    pair = torch.stack([torch.full((64, 64), 0.5), torch.linspace(0, 1, 64).expand(64, 64)])
+    varied = many(pair, noise=0, surround=0)
+    flat = (varied[:, 0].amax(dim=(1, 2)) - varied[:, 0].amin(dim=(1, 2)) < 1e-6).float().mean()
+    assert 0.3 < flat < 0.7
+
+
+def test_the_surround_is_black_in_both(pair):
+    varied = many(pair)
+    corners = varied[..., [0, 0, -1, -1], [0, -1, 0, -1]]
+    surrounded = (corners == 0).all(dim=(1, 2)).float().mean()
+    assert surrounded > 0.75
+    assert (many(pair, surround=0)[..., :3, :3] > 0).float().mean() > 0.3
+
+
+def test_the_functional_image_lies_within_the_head():
+    white = torch.ones(2, 96, 96) * torch.linspace(0.5, 1, 96)
+    varied = many(white, noise=0, surround=1, smooth=(0.5, 0.5))
+    mri, functional = (varied > 0.4).sum(dim=(2, 3)).unbind(dim=1)
+    lit = (mri > 100) & (functional > 100)
+    distance = torch.hypot(*torch.meshgrid(*[torch.linspace(-1, 1, 96)] * 2, indexing="ij"))
+    reach = (distance * (varied > 0.4)).amax(dim=(2, 3))
+    assert lit.sum() > 20
+    assert (reach[lit, 1] < reach[lit, 0] + 0.2).all()
+
+
+def test_folding_darkens_the_brightest_uptake(pair):
+    """Nothing is above the fold, which is 0.95 at most."""
+    folded = many(pair, folded=1.0, surround=0)[:, 1]
+    assert folded.max() <= 0.95
+    assert many(pair, folded=0.0, surround=0)[:, 1].max() > 0.99
