@@ -36,7 +36,14 @@ from monai_fusion.evaluation.methods import Method, open_methods
 from monai_fusion.evaluation.pairs import PairFolder
 from monai_fusion.evaluation.statistics import draw_pairs, percentile_interval
 from monai_fusion.inferers import FusionInferer
-from monai_fusion.metrics import Conspicuity, LesionProtocol, aggregate, curve_by_radius, measure_conspicuity
+from monai_fusion.metrics import (
+    Conspicuity,
+    LesionProtocol,
+    aggregate,
+    compute_false_structure,
+    curve_by_radius,
+    measure_conspicuity,
+)
 from monai_fusion.transforms.color import COLOR_MAPS, color_table, rgb_to_ycc, ycc_to_rgb
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -102,6 +109,25 @@ def measure(task: Task) -> Conspicuity:
     name, pair, seed, protocol, color_map = task
     color = None if color_map is None else renderer(color_map)
     return measure_conspicuity(METHODS[name].fuse, *pair, seed, color, protocol)
+
+
+def probe_false_structure(pairs: Sequence[Pair]) -> dict[str, float]:
+    """The false structure of images of known making: the mean of the sources with more gain, sharpening, or noise."""
+    generator = torch.Generator().manual_seed(SEED)
+    values: dict[str, list[float]] = {}
+    for mri, functional in pairs:
+        mean = (mri + functional) / 2
+        blurred = torch.nn.functional.avg_pool2d(torch.nn.functional.pad(mean, (1, 1, 1, 1), mode="reflect"), 3, 1)
+        noise = torch.randn(mean.shape, generator=generator)
+        made = {
+            **{f"gain {gain}": gain * mean for gain in (1, 2, 3)},
+            **{f"unsharp mask {amount}": mean + amount * (mean - blurred) for amount in (0.5, 1, 2)},
+            "8 grey levels": (mean * 8).round() / 8,
+            **{f"noise {sd}": mean + sd * noise for sd in (0.002, 0.005, 0.01, 0.02, 0.05)},
+        }
+        for name, fused in made.items():
+            values.setdefault(name, []).append(float(compute_false_structure(fused.clamp(0, 1), mri, functional)))
+    return {name: float(np.mean(found)) for name, found in values.items()}
 
 
 def describe(results: Sequence[Conspicuity]) -> dict[str, dict[str, float | None]]:
@@ -240,6 +266,7 @@ def main() -> None:
                 "radii": own.radii,
                 "methods": table,
                 "sizes": {method: sizes(results[method], own) for method in METHODS},
+                "false_structure_of": probe_false_structure(pairs),
             }
             every = max(1, len(pairs) // args.robustness_pairs)
             colored = {color_map: run("mean", own, color_map=color_map, every=every) for color_map in COLOR_MAPS}
