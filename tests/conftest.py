@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from monai_fusion.data.synthetic_dicom import write_synthetic_series
+from monai_fusion.networks.vgg import VGG16_CAFFE, VGGFeatures
 from monai_fusion.workflow import bundle_root
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -77,3 +78,16 @@ def dicom_pair(tmp_path: Path) -> tuple[Path, Path]:
         save_dicom(tmp_path / "mri", mri, AFFINE, "MR", "mri"),
         save_dicom(tmp_path / "pet", pet, AFFINE, "PT", "pet"),
     )
+
+
+@pytest.fixture(scope="session")
+def random_vgg() -> VGGFeatures:
+    """The real layers with weights that keep the size of what passes through (He et al. 2015)."""
+    torch.manual_seed(0)
+    vgg = VGGFeatures(VGG16_CAFFE)
+    for parameter in vgg.parameters():
+        if parameter.ndim == 4:
+            torch.nn.init.kaiming_normal_(parameter)
+        else:
+            torch.nn.init.zeros_(parameter)
+    return vgg

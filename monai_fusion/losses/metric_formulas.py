@@ -97,7 +97,7 @@ def vif(fused: torch.Tensor, sources: torch.Tensor) -> torch.Tensor:
     return torch.where(empty, 1, kept / torch.where(empty, 1, present)).sum(dim=1)
 
 
-def _sobel(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _sobel_edges(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Strength and orientation of the edges; outside of the image is black. Flat places have a gradient of 0."""
     padded = F.pad(image, [1, 1, 1, 1])
     rows = padded[..., :-2, :] + 2 * padded[..., 1:-1, :] + padded[..., 2:, :]
@@ -112,8 +112,8 @@ def _sobel(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 def qabf(fused: torch.Tensor, sources: torch.Tensor) -> torch.Tensor:
     """Share of the sources' edges that is kept, see `compute_qabf`; two black sources give 0."""
-    strength_f, orientation_f = _sobel(fused)
-    strength, orientation = _sobel(sources)
+    strength_f, orientation_f = _sobel_edges(fused)
+    strength, orientation = _sobel_edges(sources)
     ratio = torch.minimum(strength, strength_f) / torch.maximum(strength, strength_f)
     alike = 1 - (orientation - orientation_f).abs() / (math.pi / 2)
     kept = 0.9994 * 0.9879 * torch.sigmoid(15 * (ratio - 0.5)) * torch.sigmoid(22 * (alike - 0.8))

@@ -1,5 +1,7 @@
 """The weights that are shipped."""
 
+import json
+
 import pytest
 import torch
 
@@ -11,10 +13,8 @@ STUDENTS = ("model", "model_paper", "model_metrics")
 
 @pytest.fixture(scope="module")
 def methods(bundle):
-    import json
-
     metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
-    assert set(metadata["models"]) == {path.stem for path in (bundle / "models").glob("*.pt")}
+    assert {"model", *metadata["models"]} == {path.stem for path in (bundle / "models").glob("*.pt")}
     opened = open_methods(
         [*STUDENTS, "teacher"], bundle, metadata, FusionInferer(backend="module"), torch.device("cpu"), rivals=False
     )
