@@ -64,7 +64,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_is_whole(wheel: Path) -> None:
     assert wheel.name == f"monai_fusion-{monai_fusion.__version__}-py3-none-any.whl"
     held = set(zipfile.ZipFile(wheel).namelist())
-    bundle = {f"configs/{path.name}" for path in (ROOT / "bundles" / "mmdrfuse" / "configs").iterdir()}
+    root = ROOT / "bundles" / "mmdrfuse"
+    bundle = {str(path.relative_to(root)) for path in (root / "configs").rglob("*") if path.is_file()}
     bundle |= {"LICENSE", "docs/README.md", "models/model.pt"}
     assert {"configs/inference.json", "configs/metadata.json"} <= bundle
     viewer = {path.name for path in (ROOT / "apps" / "viewer").iterdir() if path.is_file()}
