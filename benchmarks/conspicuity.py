@@ -31,6 +31,7 @@ from scipy import ndimage, stats
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from monai_fusion.atomic import write_beside
 from monai_fusion.evaluation.machine import describe_machine
 from monai_fusion.evaluation.methods import Method, open_methods
 from monai_fusion.evaluation.pairs import PairFolder
@@ -292,10 +293,9 @@ def main() -> None:
         "seconds": round(time.perf_counter() - start),
         "machine": describe_machine(),
     }
-    beside = args.output.with_suffix(".partial")
     short = json.loads(json.dumps(result), parse_float=lambda number: round(float(number), 4))
-    beside.write_text(json.dumps(short, indent=1) + "\n")
-    beside.replace(args.output)
+    with write_beside(args.output) as path:
+        path.write_text(json.dumps(short, indent=1) + "\n")
 
 
 if __name__ == "__main__":

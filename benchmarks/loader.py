@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader, DistributedSampler
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.student import machine
+from monai_fusion.atomic import write_beside
 from monai_fusion.data.patches import PatchPairs, pass_batch
 from monai_fusion.networks import FusionStudent
 
@@ -81,10 +82,8 @@ def main() -> None:
         "student_step_milliseconds": round(stepping(image), 3),
         "machine": machine(),
     }
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    beside = args.output.with_suffix(".partial")
-    beside.write_text(json.dumps(result, indent=2) + "\n")
-    beside.replace(args.output)
+    with write_beside(args.output) as path:
+        path.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
 
 

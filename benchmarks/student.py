@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import platform
 import sys
 import tempfile
 import time
@@ -23,6 +22,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from monai_fusion.atomic import write_beside
+from monai_fusion.evaluation.machine import describe_machine
 from monai_fusion.networks import FusionStudent
 
 SHAPES = {"256x256": (1, 2, 256, 256), "1280x1024": (1, 2, 1024, 1280), "180x256x256": (180, 2, 256, 256)}
@@ -80,19 +81,9 @@ def on_its_device(name: str, image: torch.Tensor) -> torch.Tensor:
 
 
 def machine() -> dict[str, object]:
-    cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
-    if info.is_file():
-        models = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-        cpu = models[0] if models else cpu
-    return {
-        "cpu": cpu,
-        "threads": torch.get_num_threads(),
-        "avx512": "avx512f" in (info.read_text() if info.is_file() else ""),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "torch": torch.__version__,
-        "date": time.strftime("%Y-%m-%d"),
-    }
+    avx512 = info.is_file() and "avx512f" in info.read_text()
+    return {**describe_machine(), "avx512": avx512, "torch": torch.__version__}
 
 
 def main() -> None:
@@ -116,10 +107,8 @@ def main() -> None:
     result["difference_to_float64"] = {name: float((out - exact).abs().max()) for name, out in outputs.items()}
     result["machine"] = machine()
 
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    beside = args.output.with_suffix(".partial")
-    beside.write_text(json.dumps(result, indent=2) + "\n")
-    beside.replace(args.output)
+    with write_beside(args.output) as path:
+        path.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
 
 

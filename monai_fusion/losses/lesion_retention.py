@@ -8,14 +8,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from monai_fusion.metrics.spots import LesionProtocol
+from monai_fusion.metrics.spots import HEAD, REACH, RING_PIXELS, SOURCE_CHANGE, LesionProtocol
 
 __all__ = ["LesionRetention", "SpotGrid"]
 
 _CELL, _JITTER = 32, 5.0
 _PROTOCOL = LesionProtocol()
-_REACH, _RING_PIXELS = 2.5, 40
-_HEAD, _SOURCE_CHANGE = (0.1, 0.2), 0.02
 
 
 @dataclass(frozen=True)
@@ -103,21 +101,21 @@ class LesionRetention(nn.Module):
 
         spread = -0.5 / radius**2
         spot = (sign * _PROTOCOL.contrast * (spread * y).exp())[..., None] * (spread * x).exp()[..., None, :]
-        factor = 1 + (spot.flatten(2) * (squared < (_REACH * radius) ** 2)).sum(dim=1)
+        factor = 1 + (spot.flatten(2) * (squared < (REACH * radius) ** 2)).sum(dim=1)
         flat = sources.flatten(2).transpose(0, 1)
         changed = (flat * factor).clamp(0, 1)
         spotted = torch.stack([torch.stack([changed[0], flat[1]], 1), torch.stack([flat[0], changed[1]], 1)])
 
-        head = ((flat[0] > _HEAD[0]) & (flat[1] > _HEAD[1]))[:, None]
+        head = ((flat[0] > HEAD[0]) & (flat[1] > HEAD[1]))[:, None]
         cores = (squared < radius**2).to(sources.dtype)
         cores = cores / cores.sum(dim=2, keepdim=True)
         rings = (squared > (_PROTOCOL.ring[0] * radius) ** 2) & (squared < (_PROTOCOL.ring[1] * radius) ** 2) & head
         pixels = rings.sum(dim=2, keepdim=True)
-        within = (((squared == 0) & head).any(dim=2) & (pixels[..., 0] >= _RING_PIXELS))[None]
+        within = (((squared == 0) & head).any(dim=2) & (pixels[..., 0] >= RING_PIXELS))[None]
         weights = rings.to(sources.dtype) / pixels.clamp_min(1)
         change = torch.einsum("nkp,snp->snk", cores, changed - flat)
         in_source = torch.stack([change[s].abs() / _noise(weights, flat[s]) for s in (0, 1)])
-        valid = within & (change.abs() >= _SOURCE_CHANGE)
+        valid = within & (change.abs() >= SOURCE_CHANGE)
         return SpotGrid(spotted.reshape(2, *sources.shape), cores, weights, change, in_source, valid)
 
     def forward(self, spots: SpotGrid, fused: torch.Tensor, fused_spotted: torch.Tensor) -> torch.Tensor:

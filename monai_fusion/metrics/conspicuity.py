@@ -17,15 +17,13 @@ import torch
 from monai_fusion.errors import InputError
 from monai_fusion.metrics.conspicuity_color import rgb_to_lab
 from monai_fusion.metrics.false_structure import compute_false_structure
-from monai_fusion.metrics.spots import LesionProtocol, Spot, draw_spots
+from monai_fusion.metrics.spots import HEAD, SOURCE_CHANGE, LesionProtocol, Spot, draw_spots
 
 __all__ = ["LOST_BELOW", "Conspicuity", "SourceLesions", "aggregate", "measure_conspicuity"]
 
 #: A lesion that keeps less than this share of its contrast-to-noise counts as lost.
 LOST_BELOW = 0.25
 
-_HEAD_MRI, _HEAD_FUNCTIONAL = 0.1, 0.2
-_SOURCE_CHANGE = 0.02
 _SATURATED, _BRIGHT_SOURCE = 0.985, 0.95
 _LIGHTNESS = 100  # L* of white
 
@@ -148,7 +146,7 @@ def measure_conspicuity(
     protocol = protocol or LesionProtocol()
     pair = _checked_pair(mri, functional)
     # in the precision of the images: grey level 51 of 255 is not above 0.2, but float32's 0.2 is above float64's
-    head = ((pair[0] > _HEAD_MRI) & (pair[1] > _HEAD_FUNCTIONAL))[0, 0].cpu()
+    head = ((pair[0] > HEAD[0]) & (pair[1] > HEAD[1]))[0, 0].cpu()
     bright_source = (torch.maximum(*pair) > _BRIGHT_SOURCE)[0, 0].cpu()
 
     lesions = _put_lesions(pair, draw_spots(head, seed, protocol), protocol)
@@ -196,7 +194,7 @@ def _put_lesions(pair: list[torch.Tensor], spots: list[Spot], protocol: LesionPr
         for which, source in enumerate(sources):
             spotted = spot.put_into(source[0])
             change = spot.contrast(source, spotted[None])
-            if change >= _SOURCE_CHANGE:
+            if change >= SOURCE_CHANGE:
                 in_source = change / (spot.noise(source) + protocol.noise_floor)
                 lesions.append(_Lesion(which, spot, spotted, in_source))
     return lesions

@@ -11,7 +11,7 @@ import torch
 
 from monai_fusion.errors import InputError
 
-__all__ = ["LesionProtocol", "Spot", "draw_spots"]
+__all__ = ["HEAD", "REACH", "RING_PIXELS", "SOURCE_CHANGE", "LesionProtocol", "Spot", "draw_spots"]
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,14 @@ class LesionProtocol:
             raise InputError(f"noise floor {self.noise_floor}: constant surroundings need one above 0")
 
 
-_REACH = 2.5  # a spot ends here, in r
-_RING_PIXELS = 40
+#: The head is where the MRI and where the functional image are above these.
+HEAD = (0.1, 0.2)
+#: A spot that changes its source's core by less is left out.
+SOURCE_CHANGE = 0.02
+#: A spot ends here, in r.
+REACH = 2.5
+#: Of the head, which a spot's ring needs.
+RING_PIXELS = 40
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,7 @@ def draw_spots(head: torch.Tensor, seed: int | Sequence[int], protocol: LesionPr
     for i in range(protocol.spots):
         row, column = centers[int(rng.integers(len(centers)))]
         radius = float(rng.uniform(*protocol.radii))
-        reach = math.ceil(max(_REACH, protocol.ring[1]) * radius)
+        reach = math.ceil(max(REACH, protocol.ring[1]) * radius)
         rows, columns = (
             slice(max(0, c - reach), min(size, c + reach + 1)) for c, size in zip((row, column), head.shape)
         )
@@ -107,9 +113,9 @@ def draw_spots(head: torch.Tensor, seed: int | Sequence[int], protocol: LesionPr
         distance = torch.hypot(y, x)
         inner, outer = (edge * radius for edge in protocol.ring)
         ring = (distance > inner) & (distance < outer) & head[rows, columns]
-        if ring.sum() < _RING_PIXELS:
+        if ring.sum() < RING_PIXELS:
             continue
-        change = protocol.contrast * torch.exp(-(distance**2) / (2 * radius**2)) * (distance < _REACH * radius)
+        change = protocol.contrast * torch.exp(-(distance**2) / (2 * radius**2)) * (distance < REACH * radius)
         factor = 1 - change if i % 2 else 1 + change
         spots.append(Spot(radius, factor, (rows, columns), distance < radius, ring))
     return spots
