@@ -1,0 +1,66 @@
+"""The command line, a file a command. Thin: the bundle does everything."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+import monai_fusion
+from monai_fusion.cli.demo import add_demo
+from monai_fusion.cli.evaluate import add_evaluate
+from monai_fusion.cli.fuse import add_fuse
+from monai_fusion.cli.prepare import add_prepare
+from monai_fusion.cli.view import add_view
+from monai_fusion.errors import FusionError, InputError, OutputError
+
+__all__ = ["main"]
+
+_EXIT_INPUT, _EXIT_OUTPUT, _EXIT_INTERRUPTED = 3, 4, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command.
+
+    Returns:
+        The exit code.
+    """
+    args = _parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        code: int | None = args.command(args)
+    except InputError as error:
+        return _complain(error, _EXIT_INPUT)
+    except OutputError as error:
+        return _complain(error, _EXIT_OUTPUT)
+    except FusionError as error:
+        return _complain(error, 1)
+    except KeyboardInterrupt:
+        print("monai-fusion: interrupted, nothing unfinished was left", file=sys.stderr)
+        return _EXIT_INTERRUPTED
+    return code or 0
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
+    """A polite kill ends as Ctrl-C does: half-written results are removed."""
+    raise KeyboardInterrupt
+
+
+def _complain(error: Exception, code: int) -> int:
+    print(f"monai-fusion: {' '.join(str(error).split())}", file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="monai-fusion",
+        description="Fuses MRI with PET or SPECT by the MMDRFuse student. For research use only.",
+    )
+    parser.add_argument("--version", action="version", version=monai_fusion.__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in (add_fuse, add_evaluate, add_demo, add_view, add_prepare):
+        add(commands)
+    return parser

@@ -1,0 +1,39 @@
+"""What several commands share."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from monai_fusion.errors import InputError
+
+__all__ = ["find_device", "fuse_and_tell"]
+
+
+def find_device(name: str) -> str:
+    """A device that is there, as the configuration writes it."""
+    import torch
+
+    try:
+        torch.zeros(1, device=name).cpu()
+    except (AssertionError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"--device {name}: cannot be used here ({reason}); choose cpu, or leave it out") from error
+    return f"$torch.device({name!r})"
+
+
+def fuse_and_tell(mri: Any, functional: Any, output: Any, quiet: bool, /, **overrides: Any) -> None:
+    """Fuses with a progress bar, and says what was warned of and where the results are."""
+    from monai_fusion.workflow import fuse
+
+    progress = not quiet and sys.stderr.isatty()
+    result = fuse(mri, functional, output, **{"progress": progress, **overrides})
+    for warning in result.report["warnings"]:
+        print(f"warning: {warning}", file=sys.stderr)
+    if not quiet:
+        seconds = sum(result.report["seconds"].values())
+        print(f"fused {'x'.join(str(n) for n in result.fused.shape)} in {seconds:.1f} s; the results are in {output}:")
+        for path in sorted(Path(output).iterdir()):
+            if not path.name.startswith("."):
+                print(f"  {path.name}{'/' if path.is_dir() else ''}")

@@ -1,0 +1,31 @@
+"""`monai-fusion demo`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from monai_fusion.cli.common import fuse_and_tell
+
+__all__ = ["add_demo"]
+
+
+def add_demo(commands: Any) -> None:
+    demo = commands.add_parser(
+        "demo",
+        help="make a real-looking MRI/PET pair and fuse it",
+        description="Makes two DICOM series, an MRI and a PET from another scanner position, and fuses them. "
+        "Needs the demo extra: pip install 'monai-fusion[demo]'.",
+    )
+    demo.add_argument("-o", "--output", metavar="OUT", default="demo_output", help="folder (default: %(default)s)")
+    demo.set_defaults(command=_demo)
+
+
+def _demo(args: argparse.Namespace) -> None:
+    from monai_fusion.data.phantom import write_demo_pair
+
+    folder = Path(args.output)
+    print(f"making an MRI and a PET series in {folder / 'input'}")
+    pair = write_demo_pair(folder / "input")
+    fuse_and_tell(pair.mri, pair.functional, folder / "fused", False, functional_transform=pair.transform)
