@@ -2,9 +2,11 @@
 
     make bench-student
 
-writes `benchmarks/results/student.json`: ``{shape: {backend: nanoseconds a pixel}}``, the largest difference of each
-backend to float64, and the machine. Backends that are not installed are left out; with a GPU, the module runs there
-too. Needs torch alone.
+writes `benchmarks/results/student.json`: ``{shape: {backend: nanoseconds a pixel}}``, the same as ratios to the module in
+eager mode, the largest difference of each backend to float64, the roofline of this machine (what the bytes need at the
+copy rate and the multiply-adds at the matrix product's rate, both measured in the same run) and the machine. Backends
+that are not installed are left out (`pip install openvino`; torch.compile needs a C++ compiler); with a GPU, the module
+runs there too. Needs torch alone.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import shutil
 import sys
 import tempfile
 import time
@@ -29,6 +32,9 @@ from monai_fusion.networks import FusionStudent
 SHAPES = {"256x256": (1, 2, 256, 256), "1280x1024": (1, 2, 1024, 1280), "180x256x256": (180, 2, 256, 256)}
 SECONDS_A_BACKEND = 2.0
 
+MULTIPLY_ADDS_A_PIXEL = 108  # of the student with four hidden channels
+BYTES_A_PIXEL = 12  # two sources read, one output written, float32
+
 Program = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -40,8 +46,15 @@ def programs(student: FusionStudent) -> dict[str, Program]:
 
         kernel = CpuStudent(student.state_dict(), threads=torch.get_num_threads())
         found["numba"] = lambda x: torch.from_numpy(kernel(x[:, 0].numpy(), x[:, 1].numpy()))[:, None]
-    if importlib.util.find_spec("onnxruntime") and importlib.util.find_spec("onnx"):
-        found["onnxruntime"] = onnx_program(student)
+    if importlib.util.find_spec("onnx"):
+        with tempfile.TemporaryDirectory() as folder:
+            model = export_onnx(student, Path(folder))
+            if importlib.util.find_spec("onnxruntime"):
+                found["onnxruntime"] = onnxruntime_program(model)
+            if importlib.util.find_spec("openvino"):
+                found["openvino"] = openvino_program(model)
+    if shutil.which("c++"):
+        found["torch.compile"] = torch.compile(student, dynamic=False)
     if torch.cuda.is_available():
         on_gpu = FusionStudent().eval()
         on_gpu.load_state_dict(student.state_dict())
@@ -49,18 +62,29 @@ def programs(student: FusionStudent) -> dict[str, Program]:
     return found
 
 
-def onnx_program(student: FusionStudent) -> Program:
+def export_onnx(student: FusionStudent, folder: Path) -> Path:
+    path = folder / "student.onnx"
+    axes = {name: {0: "n", 2: "h", 3: "w"} for name in ("image", "pred")}
+    names = {"input_names": ["image"], "output_names": ["pred"]}
+    torch.onnx.export(student, (torch.rand(1, 2, 16, 16),), path, dynamic_axes=axes, dynamo=False, **names)
+    return path
+
+
+def onnxruntime_program(model: Path) -> Program:
     import onnxruntime
 
-    with tempfile.TemporaryDirectory() as folder:
-        path = f"{folder}/student.onnx"
-        axes = {name: {0: "n", 2: "h", 3: "w"} for name in ("image", "pred")}
-        names = {"input_names": ["image"], "output_names": ["pred"]}
-        torch.onnx.export(student, (torch.rand(1, 2, 16, 16),), path, dynamic_axes=axes, dynamo=False, **names)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     return lambda x: torch.from_numpy(session.run(None, {"image": x.numpy()})[0])
+
+
+def openvino_program(model: Path) -> Program:
+    import openvino
+
+    settings = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "INFERENCE_PRECISION_HINT": "f32"}
+    request = openvino.Core().compile_model(model, "CPU", settings).create_infer_request()
+    return lambda x: torch.from_numpy(request.infer({0: x.numpy()})[0].copy())
 
 
 def seconds(program: Program, image: torch.Tensor) -> float:
@@ -74,6 +98,20 @@ def seconds(program: Program, image: torch.Tensor) -> float:
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
     return sorted(times)[len(times) // 2]
+
+
+def roofline() -> dict[str, float]:
+    """What a pixel needs at least on this CPU, from its copy rate and its matrix product rate of this moment."""
+    source, target = torch.rand(2, 1 << 26)
+    copy = source.numel() * 2 * 4 / seconds(lambda x: target.copy_(x), source)
+    matrix = torch.rand(2048, 2048)
+    product = 2048**3 / seconds(lambda x: torch.mm(x, x), matrix)
+    return {
+        "copy_gigabytes_a_second": round(copy / 1e9, 2),
+        "multiply_adds_a_nanosecond": round(product / 1e9, 2),
+        "bytes_ns_a_pixel": round(BYTES_A_PIXEL / copy * 1e9, 3),
+        "multiply_adds_ns_a_pixel": round(MULTIPLY_ADDS_A_PIXEL / product * 1e9, 3),
+    }
 
 
 def on_its_device(name: str, image: torch.Tensor) -> torch.Tensor:
@@ -96,15 +134,19 @@ def main() -> None:
     student = FusionStudent().eval()
     found = programs(student)
     result: dict[str, object] = {}
+    ratios: dict[str, dict[str, float]] = {}
     for shape_name, shape in SHAPES.items():
         image = torch.rand(shape)
         pixels = image.numel() / 2
         times = {name: seconds(program, on_its_device(name, image)) for name, program in found.items()}
         result[shape_name] = {name: round(t / pixels * 1e9, 3) for name, t in times.items()}
+        ratios[shape_name] = {name: round(times["eager"] / t, 2) for name, t in times.items()}
     image = torch.rand(SHAPES["256x256"])
     outputs = {name: program(on_its_device(name, image)).cpu() for name, program in found.items()}
     exact = student.double()(image.double())
+    result["times_faster_than_eager"] = ratios
     result["difference_to_float64"] = {name: float((out - exact).abs().max()) for name, out in outputs.items()}
+    result["roofline"] = roofline()
     result["machine"] = machine()
 
     with write_beside(args.output) as path:

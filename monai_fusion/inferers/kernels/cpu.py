@@ -29,8 +29,11 @@ Strip = tuple[int, int, int]
 _FASTMATH = {"contract", "reassoc", "nsz", "arcp"}
 _MIN_ROWS = 32  # a strip computes two hidden rows of its neighbours again
 
+#: Division as NumPy does it: Python's, which asks whether the divisor is zero, keeps a loop from becoming vector code.
+_compiled = njit(fastmath=_FASTMATH, error_model="numpy")
 
-@njit(fastmath=_FASTMATH)
+
+@_compiled
 def _tanh(x):  # type: ignore[no-untyped-def]
     """Rational approximation, odd degree 13 over even degree 6, after Eigen's ``ptanh``; error below 4e-7."""
     limit = float32(7.90531110763549805)
@@ -51,7 +54,7 @@ def _tanh(x):  # type: ignore[no-untyped-def]
     return y * p / q
 
 
-@njit(fastmath=_FASTMATH)
+@_compiled
 def _load(image, y, scale, offset, clip, row):  # type: ignore[no-untyped-def]
     """Row `y`, reflected at top and bottom, scaled, into ``row[1:-1]``, with its reflected edges beside it."""
     height, width = image.shape
@@ -68,7 +71,7 @@ def _load(image, y, scale, offset, clip, row):  # type: ignore[no-untyped-def]
     row[width + 1] = row[width - 1]
 
 
-@njit(fastmath=_FASTMATH)
+@_compiled
 def _hide(a0, a1, a2, b0, b1, b2, w, bias, row):  # type: ignore[no-untyped-def]
     """One row of one hidden channel from three rows of each source; all rows with their edge pixels."""
     width = row.size - 2
@@ -86,7 +89,7 @@ def _hide(a0, a1, a2, b0, b1, b2, w, bias, row):  # type: ignore[no-untyped-def]
     row[width + 1] = row[width - 1]
 
 
-@njit(fastmath=_FASTMATH)
+@_compiled
 def _add(p, q, r, w, row):  # type: ignore[no-untyped-def]
     """Adds what one hidden channel gives to an output row."""
     w0, w1, w2, w3, w4, w5, w6, w7, w8 = w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7], w[8]
@@ -97,7 +100,7 @@ def _add(p, q, r, w, row):  # type: ignore[no-untyped-def]
         row[x] += s
 
 
-@njit(fastmath=_FASTMATH, nogil=True, cache=True)
+@njit(fastmath=_FASTMATH, error_model="numpy", nogil=True, cache=True)
 def _fuse_strip(a, b, out, start, stop, windows, clip, w_hidden, b_hidden, w_output, b_output):  # type: ignore[no-untyped-def]
     """Rows `start` to `stop` of one slice."""
     height, width = a.shape
@@ -124,7 +127,7 @@ def _fuse_strip(a, b, out, start, stop, windows, clip, w_hidden, b_hidden, w_out
         _finish(hidden, height - 1, 0, 0, w_output, b_output, total, out)
 
 
-@njit(fastmath=_FASTMATH)
+@_compiled
 def _finish(hidden, y, top, bottom, w_output, b_output, total, out):  # type: ignore[no-untyped-def]
     """Output row `y`; `top`: there is no row above it, `bottom`: there is one below it."""
     above, here, below = (y + 2) % 3, y % 3, (y + 1) % 3
@@ -138,7 +141,7 @@ def _finish(hidden, y, top, bottom, w_output, b_output, total, out):  # type: ig
     _store(total, out[y])
 
 
-@njit(fastmath=_FASTMATH)
+@_compiled
 def _store(total, row):  # type: ignore[no-untyped-def]
     for x in range(row.size):
         row[x] = _tanh(total[x])
