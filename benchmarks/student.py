@@ -2,11 +2,11 @@
 
     make bench-student
 
-writes `benchmarks/results/student.json`: ``{shape: {backend: nanoseconds a pixel}}``, the same as ratios to the module in
-eager mode, the largest difference of each backend to float64, the roofline of this machine (what the bytes need at the
-copy rate and the multiply-adds at the matrix product's rate, both measured in the same run) and the machine. Backends
-that are not installed are left out (`pip install openvino`; torch.compile needs a C++ compiler); with a GPU, the module
-runs there too. Needs torch alone.
+writes `benchmarks/results/student.json`: ``{shape: {backend: nanoseconds a pixel}}``, the same as ratios to the module
+in eager mode, the largest difference of each backend to float64, the machine, and its roofline: what the bytes need at
+the copy rate and the multiply-adds at the matrix product's rate, both measured in the same run. Backends that are not
+installed are left out (`pip install openvino`; torch.compile needs a C++ compiler); with a GPU, the module runs there
+too. Needs torch alone.
 """
 
 from __future__ import annotations
