@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 import stat
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +17,7 @@ from typing import IO
 
 from monai_fusion.errors import InputError
 
-__all__ = ["is_zip", "list_files", "on_disk", "open_file", "path_exists"]
+__all__ = ["is_zip", "list_files", "open_file", "path_exists", "stamp_of"]
 
 _MAX_MEMBERS = 500_000
 _MAX_MEMBER_BYTES = 4 << 30  # no element of a DICOM file is longer
@@ -63,7 +61,7 @@ class _Reopened(io.RawIOBase):
 
 
 @lru_cache(maxsize=4)
-def _open_zip(path: Path, stamp: tuple[int, int]) -> tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]:
+def _open_zip(path: Path, stamp: tuple[int, int, int]) -> tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]:
     """A zip and its files by their plain names, checked before anything is unpacked; once for each state of the file.
 
     Raises:
@@ -96,7 +94,7 @@ def _open_zip(path: Path, stamp: tuple[int, int]) -> tuple[zipfile.ZipFile, dict
     unpacked = sum(info.file_size for info in members.values())
     packed = sum(info.compress_size for info in members.values())
     bomb = unpacked > _RATIO_COUNTS_FROM and unpacked > _MAX_RATIO * max(packed, 1)
-    if bomb or unpacked > _MAX_TOTAL_BYTES or packed > stamp[1]:
+    if bomb or unpacked > _MAX_TOTAL_BYTES or packed > stamp[2]:
         raise InputError(
             f"{path}: {packed} bytes that unpack to {unpacked} are not to be trusted; unpack it yourself if you do"
         )
@@ -104,11 +102,7 @@ def _open_zip(path: Path, stamp: tuple[int, int]) -> tuple[zipfile.ZipFile, dict
 
 
 def _zip_at(path: Path) -> tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]:
-    try:
-        state = path.stat()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error}); check the file") from error
-    return _open_zip(path, (state.st_mtime_ns, state.st_size))
+    return _open_zip(path, stamp_of(path))
 
 
 def _split(path: Path) -> tuple[Path, str]:
@@ -140,6 +134,19 @@ def path_exists(path: Path) -> bool:
     if not name:
         return os.path.exists(path)
     return is_zip(archive) and any(m == name or m.startswith(f"{name}/") for m in _zip_at(archive)[1])
+
+
+def stamp_of(path: Path) -> tuple[int, int, int]:
+    """What changes when a file does: of a file within a zip, that of the zip.
+
+    Raises:
+        InputError: it is not there.
+    """
+    try:
+        state = _split(path)[0].stat()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); check the file") from error
+    return state.st_mtime_ns, state.st_ctime_ns, state.st_size
 
 
 def list_files(path: Path) -> list[Path]:
@@ -188,20 +195,3 @@ def open_file(file: str | Path) -> Iterator[IO[bytes]]:
     except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{file}: cannot be read ({reason}); copy it again") from error
-
-
-@contextmanager
-def on_disk(file: str | Path) -> Iterator[Path]:
-    """A path that other libraries can open: of the file itself, or of a copy of one within a zip.
-
-    The copy lies in a folder that only this user can enter, and is removed at the end, also after an exception.
-    """
-    file = Path(file)
-    if not _split(file)[1]:
-        yield file
-        return
-    with tempfile.TemporaryDirectory(prefix="monai-fusion-") as folder, open_file(file) as stream:
-        copy = Path(folder) / "file"
-        with copy.open("wb") as target:
-            shutil.copyfileobj(stream, target)
-        yield copy
