@@ -15,7 +15,7 @@ from monai_fusion.data.dicom_plane import Plane
 from monai_fusion.data.dicom_stack import check_planes, group_planes, stack_planes
 from monai_fusion.errors import InputError
 
-__all__ = ["MODALITIES", "DicomSeries", "choose_series"]
+__all__ = ["MODALITIES", "NM_VOLUMES", "DicomSeries", "choose_series", "prefer_series"]
 
 #: The DICOM modalities that each of the two sources may be.
 MODALITIES = {"mri": ("MR",), "functional": ("PT", "NM")}
@@ -28,6 +28,7 @@ _NO_VOLUME = {
     **dict.fromkeys(("VOLUME_RENDER", "SURFACE_RENDER", "VRT", "SSD"), "rendering"),
     **dict.fromkeys(("SCREEN SAVE", "SCREENSHOT"), "screenshot"),
 }
+#: ImageType, value 3, of the NM objects that are volumes.
 NM_VOLUMES = ("RECON TOMO", "RECON GATED TOMO")
 #: A series of two orientations is a stack with stray images if so many planes are of one; else it is a localiser.
 _ONE_ORIENTATION = 0.75
@@ -114,7 +115,9 @@ class DicomSeries:
             for _, planes in group_planes(self.planes):
                 stack_planes(planes, "", "mri")
         except InputError as error:
-            return str(error).removeprefix(": ").partition(";")[0]
+            named = next((file for file in self.files if str(error).startswith(f"{file}: ")), None)
+            text = str(error) if named is None else f"{named.name}{str(error).removeprefix(str(named))}"
+            return text.removeprefix(": ").partition(";")[0]
         return None
 
     @cached_property
@@ -198,8 +201,7 @@ def choose_series(
     if wanted is not None and any(candidate.uid == wanted for candidate in series):
         fitting = [candidate for candidate in series if candidate.uid == wanted]
     elif wanted is None or any(candidate.modality == modalities[0] for candidate in series):
-        fitting = [candidate for candidate in series if candidate.modality in modalities]
-        fitting, warnings = _preferred(fitting)
+        fitting, warnings = prefer_series(series, modalities)
     else:
         pattern = wanted.lower()
         fitting = [c for c in series if c.description and fnmatch.fnmatchcase(c.description.lower(), pattern)]
@@ -215,9 +217,13 @@ def choose_series(
     )
 
 
-def _preferred(fitting: list[DicomSeries]) -> tuple[list[DicomSeries], list[str]]:
-    """Of series of a fitting modality those that a user will mean, and what was passed over that may surprise."""
-    volumes = [candidate for candidate in fitting if candidate.not_a_volume is None]
+def prefer_series(series: Sequence[DicomSeries], modalities: Sequence[str]) -> tuple[list[DicomSeries], list[str]]:
+    """Of the series of some modalities those that a user will mean, as `choose_series` says.
+
+    Returns:
+        The series, and warnings about a PET that was passed over.
+    """
+    volumes = [c for c in series if c.modality in modalities and c.not_a_volume is None]
     originals = [candidate for candidate in volumes if not candidate.derived]
     kept, warnings = originals or volumes, []
     corrected = [c for c in kept if c.attenuation_corrected]
