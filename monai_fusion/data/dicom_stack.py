@@ -110,6 +110,8 @@ def group_planes(planes: Sequence[Plane]) -> list[tuple[str, list[Plane]]]:
     varying = _varying_marks(list(places.values()))
     for size in (1, 2, 3):
         for names in combinations(varying, size):
+            if "gradient direction" in names and "b-value" in varying and "b-value" not in names:
+                continue  # it would do, but says less
             groups = _by_value(planes, names, count, places)
             if groups is None and size == 1 and names[0] in _RISING:
                 groups = _by_rank(names[0], count, places)
