@@ -16,10 +16,10 @@ __all__ = ["add_fuse"]
 _DESCRIPTION = """\
 Fuses an MRI with a PET or SPECT of the same patient.
 
-MRI and FUNCTIONAL are each a NIfTI file (.nii, .nii.gz), a folder with a DICOM series, or a picture (PNG, JPEG, TIFF;
-a picture goes with a picture only). The result lies on the grid of the MRI; the functional image is brought onto it by
-the coordinates in the headers, so both must be in one patient space: registered, scanned together, or moved by
---functional-transform.
+MRI and FUNCTIONAL are each a NIfTI file (.nii, .nii.gz), a folder or zip with DICOM series, or a picture (PNG, JPEG,
+TIFF; a picture goes with a picture only). Both may be one folder: `monai-fusion inspect` says what it holds. The result
+lies on the grid of the MRI; the functional image is brought onto it by the coordinates in the headers, so both must be
+in one patient space: registered, scanned together, or moved by --functional-transform.
 """
 
 _EPILOG = """\
@@ -33,7 +33,8 @@ what lies in OUT:
 
 examples:
   monai-fusion fuse t1.nii.gz pet.nii.gz -o out
-  monai-fusion fuse study/ study/ -o out --mri-series MR --functional-series PT
+  monai-fusion fuse study/ study/ -o out
+  monai-fusion fuse study.zip study.zip -o out --mri-series '*MPRAGE*' --functional-series PT
   monai-fusion fuse t1.nii.gz pet.nii.gz -o out --functional-window 0 25000 --color-map hot_iron
   monai-fusion fuse t1/ pet/ -o out --axis coronal --set inferer#sw_batch_size=4
 
@@ -42,7 +43,7 @@ For research use only. Not for diagnostic use.
 """
 
 #: Options that are ids of the bundle's configuration.
-_OVERRIDES = [f"{role}_{what}" for role in ("mri", "functional") for what in ("series", "frame", "window")]
+_OVERRIDES = [f"{role}_{what}" for role in ("mri", "functional") for what in ("series", "frame", "uneven", "window")]
 _OVERRIDES += ["functional_transform", "axis", "color_map", "checkpoint"]
 _PATHS = ("functional_transform", "checkpoint")
 
@@ -55,15 +56,26 @@ def add_fuse(commands: Any) -> None:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    fuse.add_argument("mri", metavar="MRI", help="NIfTI file, DICOM folder or picture; gives the grid of the result")
+    fuse.add_argument("mri", metavar="MRI", help="NIfTI file, DICOM folder or zip, picture; gives the result's grid")
     fuse.add_argument("functional", metavar="FUNCTIONAL", help="the PET or SPECT, in any of these forms")
     fuse.add_argument("-o", "--output", metavar="OUT", required=True, help="folder for the results, made if missing")
 
     choice = fuse.add_argument_group("which image, where a file or folder holds several")
     for role in ("mri", "functional"):
-        choice.add_argument(f"--{role}-series", metavar="UID", help="SeriesInstanceUID, or modality: MR, PT, NM")
+        choice.add_argument(f"--{role}-series", metavar="UID", help="SeriesInstanceUID, modality, or '*PATTERN*'")
     for role in ("mri", "functional"):
-        choice.add_argument(f"--{role}-frame", metavar="N", type=int, help="volume of a 4-D NIfTI file, from 0")
+        choice.add_argument(
+            f"--{role}-frame",
+            metavar="N",
+            type=int,
+            help="volume of a 4-D NIfTI file, or of a series with several echoes, b-values, times or gates, from 0",
+        )
+    for role in ("mri", "functional"):
+        choice.add_argument(
+            f"--{role}-uneven",
+            choices=["refuse", "resample"],
+            help="DICOM slices at uneven distances (default: refuse)",
+        )
 
     scale = fuse.add_argument_group("what is black and what is white")
     for role, what in (("mri", "1st to 99.5th"), ("functional", "0 to the 99.9th")):

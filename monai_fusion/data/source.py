@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from monai_fusion.data.zip_file import open_file
 from monai_fusion.errors import InputError
 
-__all__ = ["LPS_TO_RAS", "Source", "check_affine", "facts_of", "hash_files", "name_of"]
+__all__ = ["LPS_TO_RAS", "Source", "check_affine", "facts_of", "hash_files", "join_hashes", "name_of"]
 
 #: DICOM's and ITK's patient axes point to Left, Posterior, Superior; NIfTI's and MONAI's to Right, Anterior, Superior.
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -101,14 +102,22 @@ def facts_of(meta: dict[str, Any]) -> dict[str, Any]:
 
 
 def hash_files(files: Iterable[Path]) -> str:
-    """SHA-256 of a set of files: of the file for one, of the sorted digests for several (names do not count)."""
+    """SHA-256 of a set of files, also within a zip: of the file for one, of all digests for several.
+
+    Names and order do not count.
+    """
     digests = []
     for file in files:
         digest = hashlib.sha256()
-        with open(file, "rb") as stream:
+        with open_file(file) as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)
         digests.append(digest.hexdigest())
+    return join_hashes(digests)
+
+
+def join_hashes(digests: Sequence[str]) -> str:
+    """What `hash_files` makes of the SHA-256 of each file."""
     if len(digests) == 1:
         return digests[0]
     return hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()

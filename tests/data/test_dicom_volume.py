@@ -13,7 +13,8 @@ from conftest import AFFINE, head, save_dicom
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, NuclearMedicineImageStorage, RLELossless, generate_uid
 
-from monai_fusion.data.dicom_series import choose_series, find_series
+from monai_fusion.data.dicom_index import find_series
+from monai_fusion.data.dicom_series import choose_series
 from monai_fusion.data.reader import SourceReader
 from monai_fusion.data.synthetic_dicom import write_synthetic_series
 
@@ -149,8 +150,8 @@ def test_choice_among_series(tmp_path: Path) -> None:
     (tmp_path / "study" / "README.txt").write_text("not DICOM, passed over")
     found = find_series(tmp_path / "study")
     assert [(s.modality, len(s.files)) for s in found] == [("MR", 20), ("PT", 20)]
-    assert choose_series(found, None, "mri", "study").modality == "MR"
-    assert choose_series(found, None, "functional", "study").modality == "PT"
-    assert choose_series(found, "pt", "mri", "study").modality == "PT"
-    assert choose_series(found, found[0].uid, "functional", "study").modality == "MR"
+    assert choose_series(found, None, "mri", "study")[0].modality == "MR"
+    assert choose_series(found, None, "functional", "study")[0].modality == "PT"
+    assert choose_series(found, "pt", "mri", "study")[0].modality == "PT"
+    assert choose_series(found, found[0].uid, "functional", "study")[0].modality == "MR"
     assert [s.uid for s in find_series(mri_folder)] == [found[0].uid]
