@@ -15,6 +15,7 @@ import pydicom
 from pydicom.dataset import Dataset
 
 from monai_fusion.data.dicom_series import DicomSeries
+from monai_fusion.data.pet_header import read_pet_header
 from monai_fusion.data.source import LPS_TO_RAS, Source, hash_files
 from monai_fusion.errors import InputError
 from monai_fusion.slices import slice_axis_of
@@ -83,6 +84,9 @@ def read_series(series: DicomSeries) -> Source:
         "files": [str(file) for file in files],
         "warnings": [],
     }
+    if series.modality == "PT":
+        by_file = dict(zip(series.files, datasets))
+        facts["pet"] = read_pet_header([by_file[file] for file in files])
     return Source(array, LPS_TO_RAS @ affine, slice_axis, facts)
 
 
