@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from monai_fusion.data.dicom_time import seconds_between
 from monai_fusion.errors import InputError
 from monai_fusion.suv.body import Body, body_measure, needs_of
@@ -93,14 +95,12 @@ class _Rules:
             )
             self.inputs["units"] = {"value": unit_name(units, source), "from": place}
         values = self._from_activity(suv_type) if source is None else [self._from_suv(source, suv_type)]
-        slices = max(len(scale), len(values))
-        pairs = zip(scale * slices if len(scale) == 1 else scale, values * slices if len(values) == 1 else values)
-        factors = [a * b for a, b in pairs]
-        if len(set(factors)) == 1:
+        factors = np.array(scale) * values
+        if np.ptp(factors) == 0:
             factors = factors[:1]
         elif not self.header["in_slice_order"]:
             raise SuvUnavailableError("the factor differs from frame to frame of a multi-frame object")
-        return SuvFactor(suv_type, factors, self.inputs, self.warnings)
+        return SuvFactor(suv_type, factors.tolist(), self.inputs, self.warnings)
 
     def _check_corrections(self) -> None:
         corrected, decay = self.header["corrected"], self.header["decay_correction"]
@@ -130,8 +130,8 @@ class _Rules:
         for name in ("injected_dose", "injection_time"):
             if getattr(self.edits, name) is not None:
                 raise InputError(
-                    f"{name} {getattr(self.edits, name)}: cannot be applied, the voxels of this PET are "
-                    f"{unit_name('', source)} already; leave it out"
+                    f"{name}: cannot be applied, for the voxels of this PET are {unit_name('', source)} already; "
+                    "leave it out"
                 )
         needs = {name for kind in (source, suv_type) for name in needs_of(kind)}
         if source == suv_type and all(getattr(self.edits, f"patient_{name}") is None for name in needs):

@@ -78,7 +78,8 @@ class ConvertToSUVd(MapTransform):
             name = name_of(image.meta, key)
             if header is None:
                 self._check_no_suv_asked(name)
-                facts["units"] = unit_name(facts.get("units") or ("CNTS" if facts.get("modality") == "NM" else ""))
+                if facts.get("modality") == "NM":
+                    facts["units"] = unit_name(facts["units"] or "CNTS")
             else:
                 image = self._convert(image, header, facts, name)
             image.meta["source"] = json.dumps(facts)
