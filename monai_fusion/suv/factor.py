@@ -91,7 +91,7 @@ class _Rules:
             raise SuvUnavailableError(f"Units (0054,1001) are {said}")
         else:
             place = (
-                "RealWorldValueMappingSequence (0040,9096)" if self.header["real_world_map"] else "(0054,1001) Units"
+                "(0040,9096) RealWorldValueMappingSequence" if self.header["real_world_map"] else "(0054,1001) Units"
             )
             self.inputs["units"] = {"value": unit_name(units, source), "from": place}
         values = self._from_activity(suv_type) if source is None else [self._from_suv(source, suv_type)]

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from monai.config import KeysCollection
+from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
 from monai_fusion.data.source import facts_of, name_of
@@ -72,7 +73,7 @@ class ConvertToSUVd(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         out = dict(data)
         for key in self.key_iterator(out):
-            image = out[key]
+            image = MetaTensor(out[key], meta=dict(out[key].meta))  # the caller's keeps its header
             facts = facts_of(image.meta)
             header = facts.pop("pet", None)
             name = name_of(image.meta, key)
