@@ -166,7 +166,10 @@ def test_else_the_earliest_acquisition_with_a_warning(missing: str) -> None:
     ],
 )
 def test_injection(seconds: float, tags: dict[str, Any]) -> None:
-    assert one(**tags) == pytest.approx(reference(seconds), rel=1e-6)
+    result = factor(**tags)
+    assert result.values == pytest.approx([reference(seconds)], rel=1e-6)
+    one_clock = "+0500" in str(tags.get("RadiopharmaceuticalStartDateTime"))
+    assert ["one clock" in text for text in result.warnings] == [True] * one_clock
 
 
 @pytest.mark.parametrize("told", ["time", "date-time", "edited"])

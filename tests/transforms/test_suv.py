@@ -245,6 +245,13 @@ def test_no_dates_in_the_report(edited: Run) -> None:
     assert "2026" not in edited.printed
 
 
+def test_no_dates_even_where_the_step_is_left_out(pair: tuple[Path, Path]) -> None:
+    report = monai_fusion.fuse(*pair, **{"preprocessing#transforms#2#_disabled_": True}).report
+    assert "ConvertToSUVd" not in json.dumps(report["steps"])
+    assert report["functional"]["units"] == "BQML"
+    assert "pet" not in report["functional"]
+
+
 def test_a_window_in_suv_is_a_window_in_bq(pair: tuple[Path, Path], edited: Run) -> None:
     factor = edited.report["functional"]["suv"]["factor"]["min"]
     native = monai_fusion.fuse(*pair, functional_unit="native", functional_window=[0, 8 / factor])
@@ -289,6 +296,7 @@ def test_a_pet_without_weight_is_fused_with_a_warning(pair: tuple[Path, Path], t
     with_weight = run(mri, pet, tmp_path / "edited", "--patient-weight", "70")
     assert with_weight.report["functional"]["suv"]["edited"] == ["patient_weight"]
     np.testing.assert_allclose(with_weight.fused.get_fdata(), result.fused.get_fdata(), atol=1e-5)
+    assert with_weight.series[0].SOPInstanceUID != result.series[0].SOPInstanceUID  # made in another way
 
 
 def test_a_window_in_the_wrong_unit_is_warned_about(pair: tuple[Path, Path]) -> None:
