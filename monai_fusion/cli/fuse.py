@@ -36,6 +36,7 @@ examples:
   monai-fusion fuse study/ study/ -o out
   monai-fusion fuse study.zip study.zip -o out --mri-series '*MPRAGE*' --functional-series PT
   monai-fusion fuse t1.nii.gz pet.nii.gz -o out --functional-window 0 25000 --color-map hot_iron
+  monai-fusion fuse t1/ pet/ -o out --functional-window 0 10 --patient-weight 72.5
   monai-fusion fuse t1/ pet/ -o out --axis coronal --set inferer#sw_batch_size=4
 
 exit code: 0 done, 2 wrong usage, 3 input refused, 4 output not written, 130 interrupted, 1 anything else.
@@ -44,6 +45,7 @@ For research use only. Not for diagnostic use.
 
 #: Options that are ids of the bundle's configuration.
 _OVERRIDES = [f"{role}_{what}" for role in ("mri", "functional") for what in ("series", "frame", "uneven", "window")]
+_OVERRIDES += ["functional_unit", "patient_weight", "injected_dose", "injection_time", "patient_size", "patient_sex"]
 _OVERRIDES += ["functional_transform", "axis", "color_map", "checkpoint"]
 _PATHS = ("functional_transform", "checkpoint")
 
@@ -78,14 +80,36 @@ def add_fuse(commands: Any) -> None:
         )
 
     scale = fuse.add_argument_group("what is black and what is white")
-    for role, what in (("mri", "1st to 99.5th"), ("functional", "0 to the 99.9th")):
+    windows = (
+        ("mri", "1st to 99.5th", ""),
+        ("functional", "0 to the 99.9th", ": SUV where a PET has one (--functional-unit), else Bq/ml, counts, ..."),
+    )
+    for role, what, unit in windows:
         scale.add_argument(
             f"--{role}-window",
             nargs=2,
             type=float,
             metavar=("LOW", "HIGH"),
-            help=f"in the image's own unit (default: {what} percentile within the head)",
+            help=f"in the image's unit{unit} (default: {what} percentile within the head)",
         )
+
+    suv = fuse.add_argument_group(
+        "PET units",
+        "An SUV is computed from the DICOM header; these go before its values, and the report says so.",
+    )
+    suv.add_argument(
+        "--functional-unit",
+        metavar="UNIT",
+        help="auto (default: SUVbw where it can be computed, else the image's own), native (its own), SUVbw, SUVlbm, "
+        "SUVlbmjames128, SUVlbmjanma, SUVbsa, SUVibw",
+    )
+    suv.add_argument("--patient-weight", metavar="KG", type=float)
+    suv.add_argument("--injected-dose", metavar="MBQ", type=float, help="activity at the injection, in MBq")
+    suv.add_argument("--injection-time", metavar="TIME", help="HHMMSS, or with the date YYYYMMDDHHMMSS")
+    suv.add_argument(
+        "--patient-size", metavar="M", type=float, help="height in m (lean body mass, surface, ideal weight)"
+    )
+    suv.add_argument("--patient-sex", metavar="SEX", help="M, F or O (lean body mass, ideal weight)")
 
     how = fuse.add_argument_group("how")
     how.add_argument(

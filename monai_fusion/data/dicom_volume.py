@@ -19,6 +19,7 @@ from monai_fusion.data.dicom_pixels import Scaling, decode_frames
 from monai_fusion.data.dicom_plane import Plane
 from monai_fusion.data.dicom_series import NM_VOLUMES, DicomSeries
 from monai_fusion.data.dicom_stack import Stack, check_planes, group_planes, stack_planes
+from monai_fusion.data.pet_header import read_pet_header
 from monai_fusion.data.source import LPS_TO_RAS, Source, join_hashes
 from monai_fusion.errors import InputError
 from monai_fusion.slices import slice_axis_of
@@ -72,6 +73,8 @@ def read_series(series: DicomSeries, role: str = "mri", frame: int | None = None
         facts["frame"], facts["frame_label"] = frame, label
     if scalings[0].maps:
         facts["real_world_value_map"] = scalings[0].maps[0]
+    if series.modality == "PT":
+        facts["pet"] = read_pet_header([slices[id(plane)].header for plane in stack.nearest])
     return Source(
         array=volume.transpose(2, 1, 0),
         affine=affine,

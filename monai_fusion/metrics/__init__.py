@@ -14,6 +14,7 @@ from .spatial_frequency import FusionSpatialFrequency, compute_spatial_frequency
 from .spots import LesionProtocol
 from .ssim import FusionSSIM, compute_ssim
 from .standard_deviation import FusionSD, compute_sd
+from .suv_peak import suv_peak
 from .table import LESS_IS_BETTER, METRICS, PUBLISHED, measure_all
 from .vif import FusionVIF, compute_vif
 
@@ -55,4 +56,5 @@ __all__ = [
     "curve_by_radius",
     "measure_all",
     "measure_conspicuity",
+    "suv_peak",
 ]

@@ -3,6 +3,7 @@ from .color import COLOR_MAPS, ColorizeFusedd, SplitChromad
 from .intensity import WindowIntensityd
 from .pair import CheckPaird
 from .registration import MoveByTransformd
+from .suv import ConvertToSUVd
 
 __all__ = [
     "CALIBRATIONS",
@@ -10,6 +11,7 @@ __all__ = [
     "CalibrateOutputd",
     "CheckPaird",
     "ColorizeFusedd",
+    "ConvertToSUVd",
     "MoveByTransformd",
     "SplitChromad",
     "WindowIntensityd",

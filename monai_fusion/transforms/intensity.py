@@ -21,6 +21,7 @@ from monai_fusion.errors import InputError
 __all__ = ["WindowIntensityd", "foreground"]
 
 _MASK_SIZE = 128
+_FAR_OFF = 100  # an SUV is a few thousandths of Bq/ml; windows on an organ or on noise do not go as far
 
 
 def foreground(volume: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -74,7 +75,8 @@ class WindowIntensityd(MapTransform):
         keys: images ``(1, ...)`` loaded by `SourceReader`.
         percentiles: lower and upper percentile within the foreground. A lower one of None means the value 0: for PET
             and SPECT no uptake is black, however much of the image is cold.
-        window: ``[low, high]`` in the image's own unit (what the rescale gives: Bq/ml, counts, ...).
+        window: ``[low, high]`` in the image's unit: of a PET or SPECT the one that `ConvertToSUVd` left it in (an SUV,
+            Bq/ml, counts), else what the rescale gives. One that is far from the image's values is warned about.
 
     Raises:
         InputError: a window or percentiles that are no two numbers, or an empty window.
@@ -101,6 +103,7 @@ class WindowIntensityd(MapTransform):
         for key in self.key_iterator(out):
             image = out[key]
             low, high, rule = self._range(image)
+            unit = facts_of(image.meta).get("units", "")
             if not high > low:
                 raise InputError(
                     f"{name_of(image.meta, key)}: the window {low:g} to {high:g} ({rule}) is empty; give another "
@@ -110,16 +113,23 @@ class WindowIntensityd(MapTransform):
                 "rule": rule,
                 "low": low,
                 "high": high,
+                "unit": unit,
                 "below": float((image < low).float().mean()),
                 "above": float((image > high).float().mean()),
             }
+            reach, top = max(abs(low), abs(high)), float(image.abs().max())
+            if self.window is not None and not top / _FAR_OFF < reach < top * _FAR_OFF:
+                report.setdefault("warnings", []).append(
+                    f"{key}: the window {low:g} to {high:g} is far from the image, which reaches {top:g} {unit}: "
+                    "is it meant in another unit?"
+                )
             out[key] = ((image - low) / (high - low)).clamp_(0, 1)
         out[REPORT_KEY] = write_report(report)
         return out
 
     def _range(self, image: Any) -> tuple[float, float, str]:
         if self.window is not None:
-            return float(self.window[0]), float(self.window[1]), "window in the image's own unit"
+            return float(self.window[0]), float(self.window[1]), "window in the image's unit"
         display = facts_of(image.meta).get("display_range")
         if display is not None:
             return float(display[0]), float(display[1]), "black and white of an 8-bit picture"

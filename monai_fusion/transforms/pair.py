@@ -55,6 +55,8 @@ class CheckPaird(Transform):
         facts = {"mri": facts_of(mri.meta), "functional": facts_of(functional.meta)}
         report = read_report(data)
         warnings = [f"{role}: {text}" for role in facts for text in facts[role].pop("warnings")]
+        for role in facts:
+            facts[role].pop("pet", None)  # holds dates; what is to be told of it, ConvertToSUVd has told
 
         names = {role: name_of(data[role].meta, role) for role in facts}
         pictures = [role for role in facts if facts[role]["kind"] == "picture"]

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 import monai_fusion
 from monai_fusion.data.phantom import COLD_LESION, HOT_LESION, MOTION, DemoPair, Lesion, write_demo_pair
 
-pytest.importorskip("nilearn")
+datasets = pytest.importorskip("nilearn.datasets")
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,21 @@ def test_lesions_lie_where_they_were_put(fused: monai_fusion.FusionResult) -> No
     assert within(fused, COLD_LESION, 6).mean() < 0.6 * grey
     i, j, k = np.unravel_index(uptake.argmax(), uptake.shape)
     assert np.linalg.norm((fused.affine @ [i, j, k, 1])[:3] - HOT_LESION.center) < HOT_LESION.diameter / 2
+
+
+def test_grey_matter_has_its_suv(fused: monai_fusion.FusionResult) -> None:
+    """8, less by the scanner's blur; the SUV comes from the header's weight, dose and times."""
+    assert fused.report["functional"]["units"] == "SUVbw g/ml"
+    suv = fused.sources["functional"] * fused.report["intensity"]["functional"]["high"]
+    grey, white = (
+        np.asarray(getattr(datasets, f"load_mni152_{tissue}_template")(resolution=1).dataobj) for tissue in ("gm", "wm")
+    )
+    truth = ndimage.gaussian_filter(8 * grey + 2 * white, 5 / np.sqrt(8 * np.log(2)))
+    thick = ndimage.binary_erosion(grey > 0.8, iterations=2)
+    points = np.c_[np.argwhere(thick), np.ones(thick.sum())] @ datasets.load_mni152_template(resolution=1).affine.T
+    measured = ndimage.map_coordinates(suv, (np.linalg.inv(fused.affine) @ points.T)[:3], order=1)
+    assert np.median(truth[thick]) == pytest.approx(7.03, abs=0.01)
+    assert np.median(measured) == pytest.approx(np.median(truth[thick]), rel=0.05)  # interpolated three times
 
 
 def test_the_motion_matters(pair: DemoPair, fused: monai_fusion.FusionResult) -> None:
