@@ -14,6 +14,8 @@ from monai_fusion.cli.demo import add_demo
 from monai_fusion.cli.evaluate import add_evaluate
 from monai_fusion.cli.fuse import add_fuse
 from monai_fusion.cli.prepare import add_prepare
+from monai_fusion.cli.pull import add_pull
+from monai_fusion.cli.send import add_send
 from monai_fusion.cli.view import add_view
 from monai_fusion.errors import FusionError, InputError, OutputError
 
@@ -61,6 +63,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=monai_fusion.__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (add_fuse, add_evaluate, add_demo, add_view, add_prepare):
+    for add in (add_fuse, add_pull, add_send, add_evaluate, add_demo, add_view, add_prepare):
         add(commands)
     return parser
