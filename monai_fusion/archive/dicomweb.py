@@ -77,11 +77,12 @@ class DicomwebArchive(ArchiveClient):
         session.hooks["response"].append(self._refuse_redirection)
         if settings.token is not None:
             session.auth = _Bearer(settings.token)
-        elif settings.user is not None:
-            password = (settings.password or "").encode()
-            session.auth = HTTPBasicAuth(settings.user.encode(), password)
         else:
-            session.auth = get_netrc_auth(settings.address.url)
+            login = (
+                get_netrc_auth(settings.address.url) if settings.user is None else (settings.user, settings.password)
+            )
+            if login is not None:
+                session.auth = HTTPBasicAuth(*(str(word).encode() for word in login))  # as text it would be Latin-1
         timeout = (settings.timeout, settings.timeout)
         self._client = DICOMwebClient(settings.address.url, session=session, timeout=timeout, permissive_uid=True)
         self._client.set_http_retry_params(retry=False)  # `retrying` does, connections that break off included

@@ -173,6 +173,8 @@ class DimseArchive(ArchiveClient):
         finally:
             if association.is_established:
                 association.abort()
+            association.kill()
+            association.dul.join(settings.timeout)  # until then it may log, and that after the silence has ended
 
     def _explain(self, association: Association) -> None:
         """Says why an association was not established; pynetdicom tells only its log."""

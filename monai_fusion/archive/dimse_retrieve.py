@@ -12,7 +12,7 @@ from pynetdicom import AE, build_role, evt
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelGet as Get  # type: ignore[attr-defined]
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelMove as Move  # type: ignore[attr-defined]
 
-from monai_fusion.archive.client import ArchivedSeries, ArchiveError
+from monai_fusion.archive.client import ArchivedSeries, ArchiveError, UnreachableError
 from monai_fusion.archive.dimse_socket import socket_handlers
 from monai_fusion.archive.status import in_words
 from monai_fusion.errors import InputError
@@ -64,11 +64,16 @@ class _RefusedError(ArchiveError):
     """The archive does not do a C-GET."""
 
 
+class _BrokeOffError(UnreachableError):
+    """It broke off before the first instance, which may be its way of refusing."""
+
+
 class _Intake:
     """Handles C-STORE requests: keeps each instance, and the first error for the thread that waits."""
 
     def __init__(self, keep: Callable[[Dataset], None]) -> None:
         self.keep = keep
+        self.count = 0
         self.error: Exception | None = None
 
     def __call__(self, event: evt.Event) -> int:
@@ -84,6 +89,7 @@ class _Intake:
         except Exception as error:
             self.error = error
             return _OUT_OF_RESOURCES
+        self.count += 1
         return _STORED
 
 
@@ -97,11 +103,11 @@ def retrieve_series(
         return
     try:
         _get(archive, series, sop_classes, keep)
-    except _RefusedError as refusal:
+    except (_RefusedError, _BrokeOffError) as refusal:
         if settings.retrieve == "get":
             raise
         if settings.listen is None:
-            raise ArchiveError(f"{refusal}; for C-MOVE, set listen (--listen HOST:PORT)") from refusal
+            raise type(refusal)(f"{refusal} For a C-MOVE instead, set listen (--listen HOST:PORT)") from refusal
         _move(archive, series, sop_classes, keep)
 
 
@@ -117,9 +123,12 @@ def _get(
     intake = _Intake(keep)
     with archive.associate(contexts[:128], roles, intake) as association:
         if Get not in [context.abstract_syntax for context in association.accepted_contexts]:
-            raise _RefusedError(f"{archive.name}: does not offer C-GET to {archive.settings.calling_aet}")
+            raise _RefusedError(f"{archive.name}: does not offer C-GET to {archive.settings.calling_aet}.")
         responses = association.send_c_get(_series_level(archive, series), Get)
-        _wait(archive, responses, intake, "C-GET")
+        try:
+            _wait(archive, responses, intake, "C-GET")
+        except UnreachableError as error:
+            raise error if intake.count else _BrokeOffError(str(error)) from error
 
 
 def _move(
@@ -148,7 +157,7 @@ def _wait(archive: DimseArchive, responses: Iterator[Any], intake: _Intake, serv
         if code in (_SUCCESS, _PENDING) or (code == _WARNING and not failed):
             continue
         if service == "C-GET" and code in _REFUSED:
-            raise _RefusedError(f"{name}: refuses C-GET (status {in_words(code)})")
+            raise _RefusedError(f"{name}: refuses C-GET (status {in_words(code)}).")
         if service == "C-MOVE" and not failed:
             raise ArchiveError(
                 f"{name}: refuses the C-MOVE (status {in_words(code)}); have the destination {settings.calling_aet} "

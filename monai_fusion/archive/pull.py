@@ -114,9 +114,10 @@ def _choose(archive: ArchiveClient, series: Sequence[ArchivedSeries], wanted: Se
     chosen = [one for one in series if not wanted or one.uid in wanted or one.modality in map(str.upper, wanted)]
     for name in wanted or ([] if series else ["any series"]):
         if not any(name == one.uid or name.upper() == one.modality for one in chosen):
+            asked = name.upper() if name.isalpha() else "with the SeriesInstanceUID asked for"
             modalities = ", ".join(sorted({one.modality for one in series})) or "none"
             raise InputError(
-                f"{archive.name}: the study holds no series {name}; there is: {modalities} (--list shows them)"
+                f"{archive.name}: the study holds no series {asked}; there is: {modalities} (--list shows them)"
             )
     return chosen
 

@@ -49,9 +49,9 @@ def own_network() -> Iterator[None]:
 class Orthanc:
     """A running Orthanc with DICOMweb; `settings` go before those here."""
 
-    def __init__(self, folder: Path, http: int, dicom: int, scheme: str = "http", **settings: Any) -> None:
+    def __init__(self, folder: Path, http: int, dicom: int, **settings: Any) -> None:
         self.folder, self.http, self.dicom, self.settings = folder, http, dicom, settings
-        self.base = f"{scheme}://127.0.0.1:{http}"
+        self.base = f"http://127.0.0.1:{http}"
         self.web = f"{self.base}/dicom-web"
         self.dimse = f"dimse://ARCHIVE@127.0.0.1:{dicom}"
         self.process: subprocess.Popen[bytes] | None = None
@@ -111,7 +111,7 @@ class Orthanc:
             self.session.delete(f"{self.base}/patients/{patient}", timeout=30).raise_for_status()
 
     def instances(self) -> dict[str, str]:
-        """SOPInstanceUID to Orthanc's identifier of all that it holds; a duplicate would be lost here, so it is refused."""
+        """SOPInstanceUID to Orthanc's identifier of all that it holds, none of them twice."""
         found = [(one["MainDicomTags"]["SOPInstanceUID"], one["ID"]) for one in self.get("/instances?expand")]
         assert len(dict(found)) == len(found)
         return dict(found)
