@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,20 +14,10 @@ from typing import Any
 import pydicom
 import pytest
 from fake_dicomweb import FakeDicomweb, fake_dicomweb, store_answer
-from patient import Study, command, write_results, write_study
+from fixtures import at_once, results, study  # noqa: F401
+from patient import Study, command
 
 TIMEOUT = ["--timeout", "0.5"]
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("client", "send"):
-        monkeypatch.setattr(f"monai_fusion.archive.{module}.WAITS", (0.01, 0.01))
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    return write_study(tmp_path_factory.mktemp("study"))
 
 
 @pytest.fixture
@@ -38,16 +28,13 @@ def archive(study: Study) -> Iterator[FakeDicomweb]:
         yield server
 
 
-@pytest.fixture
-def results(study: Study, tmp_path: Path) -> Path:
-    return write_results(tmp_path / "results", study)
-
-
 def _hang(archive: FakeDicomweb, study: Study) -> None:
     archive.before = lambda handler: archive.stop.wait(60)
 
 
-def _hang_in_the_middle(archive: FakeDicomweb, study: Study) -> None:
+def _send_the_start(archive: FakeDicomweb, start: bytes, then: Callable[[], object]) -> None:
+    """Of a multipart answer; what comes `then` ends it."""
+
     def before(handler: Any) -> bool:
         if "/series/" not in handler.path or "instances" in handler.path:
             return False
@@ -55,27 +42,22 @@ def _hang_in_the_middle(archive: FakeDicomweb, study: Study) -> None:
         handler.send_header("Content-Type", "multipart/related; boundary=x")
         handler.send_header("Content-Length", "1000000")
         handler.end_headers()
-        part = archive.sent(study.series("MR"))[0]
-        handler.wfile.write(b"--x\r\nContent-Type: application/dicom\r\n\r\n" + part + b"\r\n--x\r\n")
+        handler.wfile.write(b"--x\r\nContent-Type: application/dicom\r\n\r\n" + start)
         handler.wfile.flush()
-        return archive.stop.wait(60)
-
-    archive.before = before
-
-
-def _break_off_in_the_middle(archive: FakeDicomweb, study: Study) -> None:
-    def before(handler: Any) -> bool:
-        if "/series/" not in handler.path or "instances" in handler.path:
-            return False
-        handler.send_response(200)
-        handler.send_header("Content-Type", "multipart/related; boundary=x")
-        handler.send_header("Content-Length", "1000000")
-        handler.end_headers()
-        handler.wfile.write(b"--x\r\nContent-Type: application/dicom\r\n\r\nDICM")
+        then()
         handler.close_connection = True
         return True
 
     archive.before = before
+
+
+def _hang_in_the_middle(archive: FakeDicomweb, study: Study) -> None:
+    one = archive.sent(study.series("MR"))[0]
+    _send_the_start(archive, one + b"\r\n--x\r\n", lambda: archive.stop.wait(60))
+
+
+def _break_off_in_the_middle(archive: FakeDicomweb, study: Study) -> None:
+    _send_the_start(archive, b"DICM", lambda: None)
 
 
 def _html(archive: FakeDicomweb, study: Study) -> None:

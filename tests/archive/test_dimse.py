@@ -15,17 +15,12 @@ from typing import Any
 import pydicom
 import pytest
 from fake_dimse import FakeDimse, fake_dimse
-from patient import Study, command, write_results, write_study
+from fixtures import at_once, results, study  # noqa: F401
+from patient import Study, command
 from pynetdicom import evt
 from relay import Relay
 
 TIMEOUT = ["--timeout", "0.5"]
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("client", "send"):
-        monkeypatch.setattr(f"monai_fusion.archive.{module}.WAITS", (0.01, 0.01))
 
 
 @pytest.fixture(autouse=True)
@@ -39,22 +34,12 @@ def no_thread_is_left() -> Iterator[None]:
         time.sleep(0.05)
 
 
-@pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    return write_study(tmp_path_factory.mktemp("study"))
-
-
 @pytest.fixture
 def archive(study: Study) -> Iterator[FakeDimse]:
     """Holds the study."""
     with fake_dimse() as server:
         server.held = {uid: pydicom.dcmread(str(one.filename)) for uid, one in study.instances.items()}
         yield server
-
-
-@pytest.fixture
-def results(study: Study, tmp_path: Path) -> Path:
-    return write_results(tmp_path / "results", study)
 
 
 def test_every_association_is_released(archive: FakeDimse, study: Study, results: Path, tmp_path: Path) -> None:

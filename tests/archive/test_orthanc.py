@@ -12,8 +12,9 @@ from pathlib import Path
 import pydicom
 import pytest
 from certificates import Certificates, make_certificates
+from fixtures import at_once, study  # noqa: F401
 from orthanc import Orthanc, own_network
-from patient import ACCESSION, PATIENT_ID, Said, Study, command, write_study
+from patient import ACCESSION, PATIENT_ID, Said, Study, command
 from pydicom.uid import UID, JPEG2000Lossless, JPEGLSLossless, RLELossless
 from relay import Relay
 
@@ -27,18 +28,6 @@ NOWHERE = {"AET": "NOWHERE", "Host": "127.0.0.1", "Port": 11199}
 def network() -> Iterator[None]:
     with own_network():
         yield
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No pauses between attempts."""
-    for module in ("client", "send"):
-        monkeypatch.setattr(f"monai_fusion.archive.{module}.WAITS", (0.05, 0.05))
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    return write_study(tmp_path_factory.mktemp("study"))
 
 
 @pytest.fixture(scope="module")
