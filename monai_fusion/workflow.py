@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow, ReferenceResolver
 
 from monai_fusion.data.report import REPORT_KEY
 from monai_fusion.errors import InputError, reason_of
+from monai_fusion.logs import quiet
 from monai_fusion.shipped import shipped
 
 __all__ = ["FusionResult", "bundle_root", "fuse", "open_bundle"]
@@ -62,7 +61,7 @@ def open_bundle(config: str = "inference.json", root: str | Path | None = None, 
     """
     root = bundle_root() if root is None else Path(root)
     file = root / "configs" / config
-    with _quiet(), _building(file):
+    with quiet(_CHATTY), _building(file):
         workflow = ConfigWorkflow(
             config_file=str(file),
             meta_file=str(root / "configs" / "metadata.json"),
@@ -126,7 +125,7 @@ def fuse(
             output_dir=None if output_dir is None else Path(output_dir),
             **overrides,
         )
-        with _quiet():
+        with quiet(_CHATTY):
             with _building(workflow.config_root_path / "inference.json"):
                 workflow.evaluator  # noqa: B018 - built here, and kept for the run
             workflow.run()
@@ -152,20 +151,3 @@ def fuse(
 #: Who logs about every run that which is no news to a user of this package: the configuration is our own, errors are
 #: raised, what nibabel repairs in a header is refused, and nvImageCodec, a GPU decoder, is not used.
 _CHATTY = ("monai.bundle.workflows", "monai.data.nvimgcodec_pydicom_plugin", "ignite", "nibabel.global")
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silences `_CHATTY` for a while."""
-    loggers = [logging.getLogger(name) for name in _CHATTY]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="NvImgCodecPydicomReader")
-            warnings.filterwarnings("ignore", module="pydicom|highdicom")  # their text may hold patient data
-            yield
-    finally:
-        for logger, level in zip(loggers, levels):
-            logger.setLevel(level)

@@ -15,6 +15,8 @@ from monai_fusion.cli.evaluate import add_evaluate
 from monai_fusion.cli.fuse import add_fuse
 from monai_fusion.cli.inspect import add_inspect
 from monai_fusion.cli.prepare import add_prepare
+from monai_fusion.cli.pull import add_pull
+from monai_fusion.cli.send import add_send
 from monai_fusion.cli.view import add_view
 from monai_fusion.errors import FusionError, InputError, OutputError
 
@@ -62,6 +64,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=monai_fusion.__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (add_fuse, add_inspect, add_evaluate, add_demo, add_view, add_prepare):
+    for add in (add_fuse, add_inspect, add_pull, add_send, add_evaluate, add_demo, add_view, add_prepare):
         add(commands)
     return parser

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from monai_fusion.cli.archive import add_archives_file, archive_settings, send_and_tell
 from monai_fusion.cli.common import find_device, fuse_and_tell
 from monai_fusion.errors import InputError
 
@@ -37,6 +38,7 @@ examples:
   monai-fusion fuse study.zip study.zip -o out --mri-series '*MPRAGE*' --functional-series PT
   monai-fusion fuse t1.nii.gz pet.nii.gz -o out --functional-window 0 25000 --color-map hot_iron
   monai-fusion fuse t1/ pet/ -o out --functional-window 0 10 --patient-weight 72.5
+  monai-fusion fuse study/ study/ -o out --send pacs
   monai-fusion fuse t1/ pet/ -o out --axis coronal --set inferer#sw_batch_size=4
 
 exit code: 0 done, 2 wrong usage, 3 input refused, 4 output not written, 130 interrupted, 1 anything else.
@@ -138,6 +140,12 @@ def add_fuse(commands: Any) -> None:
         help="override anything in the bundle's inference.json, value in JSON; may be repeated",
     )
     how.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no summary")
+
+    archive = fuse.add_argument_group("afterwards")
+    archive.add_argument(
+        "--send", metavar="ARCHIVE", help="send the DICOM results to this archive, by name or address (see send --help)"
+    )
+    add_archives_file(archive)
     fuse.set_defaults(command=_fuse)
 
 
@@ -154,7 +162,10 @@ def _fuse(args: argparse.Namespace) -> None:
     if args.device is not None:
         overrides["device"] = find_device(args.device)
     overrides.update(_settings(args.set))
+    archive = None if args.send is None else archive_settings(args.send, args)
     fuse_and_tell(args.mri, args.functional, args.output, args.quiet, root=args.bundle, **overrides)
+    if archive is not None:
+        send_and_tell(archive, args.output, args.quiet)
 
 
 def _settings(texts: Sequence[str]) -> dict[str, Any]:

@@ -1,0 +1,30 @@
+"""Talking to an archive: quietly, and with errors that the command line knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from monai_fusion.archive.client import ArchiveClient, ArchiveError, open_archive
+from monai_fusion.archive.settings import ArchiveSettings
+from monai_fusion.errors import FusionError
+from monai_fusion.logs import quiet
+
+__all__ = ["connected"]
+
+#: They log queries, URLs and responses, so identifiers.
+_CHATTY = ("pynetdicom", "dicomweb_client", "urllib3", "requests", "pydicom")
+
+
+@contextmanager
+def connected(settings: ArchiveSettings, error: type[FusionError]) -> Iterator[ArchiveClient]:
+    """A client; an `ArchiveError` becomes `error`.
+
+    Raises:
+        InputError: the settings cannot be used.
+    """
+    with quiet(_CHATTY):
+        try:
+            yield open_archive(settings)
+        except ArchiveError as reason:
+            raise error(str(reason)) from reason
