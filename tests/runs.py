@@ -50,7 +50,7 @@ class Run:
 
     @cached_property
     def series(self) -> list[Dataset]:
-        return read_series(self.out / "dicom")
+        return read_series(self.out / "dicom" / "fused")
 
 
 def run(mri: Path, functional: Path, out: Path, *options: str) -> Run:

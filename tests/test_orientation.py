@@ -68,7 +68,7 @@ def test_dicom(axcodes: str, tmp_path: Path, expected: np.ndarray) -> None:
     )
     np.testing.assert_allclose(on_ras(result.fused, result.affine), expected, atol=3e-3)  # stored as integers
 
-    folder = str(tmp_path / "out" / "dicom")
+    folder = str(tmp_path / "out" / "dicom" / "fused")
     image = sitk.ReadImage(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(folder))
     affine = np.eye(4)
     affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()

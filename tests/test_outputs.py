@@ -180,7 +180,7 @@ def fuse_small(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[D
     def fuse(source: Path = folder / "mri", **overrides: Any) -> list[Dataset]:
         out = folder / "out"
         monai_fusion.fuse(source, folder / "pet.nii.gz", out, **{"functional_frame": 0, **overrides})
-        return read_series(out / "dicom")
+        return read_series(out / "dicom" / "fused")
 
     return fuse
 
@@ -230,7 +230,7 @@ def test_results_of_an_earlier_run_are_replaced(fuse_small: Callable[..., list[D
     assert names(out) == {"fused.png", "report.json", "notes.txt"}
     monai_fusion.fuse(*volumes, out)
     assert names(out) == VOLUME_RESULTS | {"notes.txt"}
-    assert len(names(out / "dicom")) == mri.shape[2]
+    assert len(names(out / "dicom" / "fused")) == mri.shape[2]
 
 
 # --- DICOM -------------------------------------------------------------------------------------------------------
@@ -264,7 +264,7 @@ def test_dicom_is_a_new_derived_series(any_run: Run) -> None:
         assert list(instance.ImageType[:2]) == ["DERIVED", "SECONDARY"]
         assert instance.SeriesInstanceUID != any_run.report["mri"].get("series_uid")
         assert instance.BurnedInAnnotation == "NO"
-        assert "not for diagnosis" in instance.DerivationDescription
+        assert "Not for diagnostic use" in instance.DerivationDescription
         assert "RescaleSlope" not in instance
 
 
@@ -277,7 +277,7 @@ def validate(program: str, *files: Path) -> list[str]:
 
 
 def test_dciodvfy(any_run: Run) -> None:
-    for file in (any_run.out / "dicom").iterdir():
+    for file in (any_run.out / "dicom" / "fused").iterdir():
         assert validate("dciodvfy", file) == []
 
 
@@ -295,14 +295,14 @@ def test_loss_is_told(lossy: str, tmp_path: Path) -> None:
         instance.update(loss)
         instance.save_as(file)
     monai_fusion.fuse(*pair, tmp_path / "out")
-    for instance in read_series(tmp_path / "out" / "dicom"):
+    for instance in read_series(tmp_path / "out" / "dicom" / "fused"):
         assert {keyword: instance.get(keyword) for keyword in loss} == loss
-    assert validate("dciodvfy", tmp_path / "out" / "dicom" / "0001.dcm") == []
+    assert validate("dciodvfy", tmp_path / "out" / "dicom" / "fused" / "0001.dcm") == []
 
 
 def test_dcentvfy(dicom_run: Run) -> None:
     """Input and output together are one patient, one study, one frame of reference."""
-    series = [file for folder in (dicom_run.mri, dicom_run.out / "dicom") for file in folder.iterdir()]
+    series = [file for folder in (dicom_run.mri, dicom_run.out / "dicom" / "fused") for file in folder.iterdir()]
     assert validate("dcentvfy", *series) == []
 
 
@@ -326,7 +326,7 @@ def read_by_itk(series: Path, folder: Path) -> nib.Nifti1Image:
 @pytest.mark.parametrize("read", [read_by_dcm2niix, read_by_itk])
 def test_dicom_is_read_back(read: Callable[[Path, Path], nib.Nifti1Image], any_run: Run, tmp_path: Path) -> None:
     """On the grid of the MRI, and to the digit."""
-    back = nib.as_closest_canonical(read(any_run.out / "dicom", tmp_path / "back"))
+    back = nib.as_closest_canonical(read(any_run.out / "dicom" / "fused", tmp_path / "back"))
     expected = nib.as_closest_canonical(nib.Nifti1Image(any_run.stored.astype(np.int16), any_run.fused.affine))
     np.testing.assert_allclose(back.affine, expected.affine, atol=1e-3)
     assert np.array_equal(np.asarray(back.dataobj), np.asarray(expected.dataobj))

@@ -27,7 +27,7 @@ _EPILOG = """\
 what lies in OUT:
   fused.nii.gz         the fused volume, 0 to 1, in grey
   fused_color.nii.gz   the same in colour: brightness from the fusion, colour from the uptake
-  dicom/               the fused volume as a DICOM series of the same study
+  dicom/               for the archive: the fused series in grey and in colour, and the registration
   contact_sheet.png    sources and fusion, slice by slice, for a first look
   report.json          what was read, how it was scaled, with what, and what to be wary of
   fused.png            instead of all but the report, for pictures
@@ -48,7 +48,7 @@ For research use only. Not for diagnostic use.
 #: Options that are ids of the bundle's configuration.
 _OVERRIDES = [f"{role}_{what}" for role in ("mri", "functional") for what in ("series", "frame", "uneven", "window")]
 _OVERRIDES += ["functional_unit", "patient_weight", "injected_dose", "injection_time", "patient_size", "patient_sex"]
-_OVERRIDES += ["functional_transform", "axis", "color_map", "checkpoint"]
+_OVERRIDES += ["functional_transform", "axis", "color_map", "presentation_state", "deidentify", "checkpoint"]
 _PATHS = ("functional_transform", "checkpoint")
 
 
@@ -128,6 +128,18 @@ def add_fuse(commands: Any) -> None:
         "--color-map",
         metavar="NAME",
         help="colour of the uptake: rainbow (default), hot_iron, pet, hot_metal_blue, pet_20_step, grey",
+    )
+    how.add_argument(
+        "--presentation-state",
+        action="store_true",
+        default=None,
+        help="write a DICOM presentation state too, by which a viewer blends MRI and functional image itself",
+    )
+    how.add_argument(
+        "--deidentify",
+        action="store_true",
+        default=None,
+        help="take the patient out of the DICOM results and the report (needs the extra deidentify)",
     )
     how.add_argument("--checkpoint", metavar="FILE", help="other weights than the bundle's")
     how.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")

@@ -8,17 +8,24 @@ from abc import abstractmethod
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from monai.transforms import Transform
 
 import monai_fusion
+from monai_fusion.data.deidentify import Deidentifier, require_dicognito
 from monai_fusion.data.output import OutputFolder
 from monai_fusion.data.report import REPORT_KEY, read_report, write_report
 from monai_fusion.errors import OutputError
 from monai_fusion.slices import SlicePlan
+from monai_fusion.transforms.color import color_table
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+    from monai_fusion.data.dicom_common import FusedStudy
 
 __all__ = ["SaveContactSheetd", "SaveDicomd", "SaveNiftid", "SavePictured", "writing"]
 
@@ -118,13 +125,39 @@ class SaveContactSheetd(_Save):
 
 
 class SaveDicomd(_Save):
-    """Volumes: ``dicom/``, the fused grey volume as a derived MR series.
+    """Volumes: ``dicom/``, everything below which belongs into an archive.
 
-    A sheared grid (possible in NIfTI) has no place in DICOM: nothing is written then, and the report warns.
+    ``fused/`` the grey volume as a derived MR series, ``fused_color/`` the same in colour, ``registration.dcm`` where
+    the functional image was moved, ``blending.dcm`` where it is asked for. A sheared grid (possible in NIfTI) has no
+    place in DICOM: nothing is written then, and the report warns.
+
+    Args:
+        output: the folder of the run.
+        color_map: of the functional image in the presentation state, as for `ColorizeFusedd`.
+        presentation_state: write ``blending.dcm``, by which a viewer blends both sources itself.
+        deidentify: take the patient out of what is written.
+
+    Raises:
+        InputError: what de-identification needs is not installed.
     """
 
+    def __init__(
+        self,
+        output: OutputFolder,
+        color_map: str = "rainbow",
+        presentation_state: bool = False,
+        deidentify: bool = False,
+    ) -> None:
+        super().__init__(output)
+        self.color_map = color_map
+        self.presentation_state = presentation_state
+        self.deidentify = deidentify
+        if deidentify:
+            require_dicognito()
+
     def save(self, data: dict[Hashable, Any], report: dict[str, Any]) -> dict[Hashable, Any]:
-        from monai_fusion.data.dicom_writer import write_dicom_series
+        from monai_fusion.data.dicom_blending import blending_obstacle
+        from monai_fusion.data.dicom_common import FusedStudy, save
 
         if not self.is_volume(data):
             return {}
@@ -133,15 +166,63 @@ class SaveDicomd(_Save):
         if not np.allclose(directions.T @ directions, np.eye(3), atol=1e-3):
             report["warnings"].append("no DICOM series was written: the MRI's grid is sheared, which DICOM cannot say")
             return {REPORT_KEY: write_report(report)}
-        fused = torch.as_tensor(data["pred"])[0].float().cpu().numpy()
+        shape = tuple(data["pred"].shape[1:])
+        axis = int(data["pred"].meta["slice_axis"])
+        study = FusedStudy.of(report, _identity(report), affine, shape, axis, self.deidentify)
+        obstacle = blending_obstacle(study) if self.presentation_state else None
+        if obstacle:
+            report["warnings"].append(f"no blending presentation state was written: {obstacle}")
+        clean = Deidentifier(report) if self.deidentify else None
         with writing(self.output.file("dicom")) as folder:
-            slice_axis = int(data["pred"].meta["slice_axis"])
-            write_dicom_series(folder, fused, affine, slice_axis, report, self._identity(report))
-        return {}
+            for name, instance in self._objects(study, data, blending=self.presentation_state and not obstacle):
+                save(instance if clean is None else clean(instance), folder / name)
+        return {REPORT_KEY: write_report(report)}
 
-    @staticmethod
-    def _identity(report: dict[str, Any]) -> str:
-        """A hash of all that the result was made from and by; where the files lie does not count."""
-        sources = [{k: v for k, v in report[role].items() if k != "files"} for role in ("mri", "functional")]
-        steps = [report.get("registration"), report["model"], report["steps"], monai_fusion.__version__]
-        return hashlib.sha256(json.dumps([sources, steps], sort_keys=True).encode()).hexdigest()
+    def _objects(self, study: FusedStudy, data: dict[Hashable, Any], blending: bool) -> Iterator[tuple[str, Dataset]]:
+        """The results one by one: their file below ``dicom/``, and the object."""
+        from monai_fusion.data.dicom_blending import blending_state
+        from monai_fusion.data.dicom_color import color_objects
+        from monai_fusion.data.dicom_grey import grey_series
+        from monai_fusion.data.dicom_registration import spatial_registration
+
+        fused = torch.as_tensor(data["pred"])[0].float().cpu()
+        for k, instance in enumerate(grey_series(study, fused)):
+            yield f"fused/{k + 1:04d}.dcm", instance
+        for k, instance in enumerate(color_objects(study, torch.as_tensor(data["fused_color"]))):
+            yield f"fused_color/{k + 1:04d}.dcm", instance
+        registration = spatial_registration(study)
+        if registration is not None:
+            yield "registration.dcm", registration
+        if blending:
+            yield "blending.dcm", blending_state(study, color_table(self.color_map))
+
+
+#: The modules whose steps change none of the voxels.
+_WRITERS = (__name__, "monai_fusion.transforms.deidentify")
+
+
+def _identity(report: dict[str, Any]) -> str:
+    """A hash of all that the result was made from and by, for its UIDs.
+
+    Where the files lie does not count, nor what is found on the way: the last digits of a registration differ between
+    machines. Nor does what is written beside, and whether the patient is taken out of it.
+    """
+    found = ("files", "pet", "warnings")
+    sources = [{k: v for k, v in report[role].items() if k not in found} for role in ("mri", "functional")]
+    transform = report.get("registration", {}).get("sha256")
+    steps = _without_writers(report["steps"])
+    parts = [sources, transform, report["model"], steps, monai_fusion.__version__]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _without_writers(step: Any) -> Any:
+    """The description of a step without the steps within it that only write."""
+    if isinstance(step, dict):
+        return {key: _without_writers(value) for key, value in step.items()}
+    if isinstance(step, list):
+        return [_without_writers(item) for item in step if not _writes(item)]
+    return step
+
+
+def _writes(step: Any) -> bool:
+    return isinstance(step, dict) and str(step.get("class", "")).rpartition(".")[0] in _WRITERS

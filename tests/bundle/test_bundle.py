@@ -332,5 +332,7 @@ def test_every_way_gives_the_same(ways: dict[str, Path], way: str) -> None:
     for report in reports:
         assert set(report.pop("seconds")) == {"reading", "fusing", "writing"}
     assert reports[0] == reports[1]
-    uids = [{pydicom.dcmread(f).SOPInstanceUID for f in (ways[w] / "dicom").iterdir()} for w in ("bundle", way)]
+    uids = [
+        {pydicom.dcmread(f).SOPInstanceUID for f in (ways[w] / "dicom" / "fused").iterdir()} for w in ("bundle", way)
+    ]
     assert uids[0] == uids[1]

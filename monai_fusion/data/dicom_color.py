@@ -1,0 +1,84 @@
+"""The fused volume in colour as DICOM: Multi-frame True Color Secondary Capture that knows where its frames lie.
+
+Of the functional groups, the ones this IOD allows and readers need: Pixel Measures, Plane Orientation, Plane Position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from highdicom.spatial import get_closest_patient_orientation
+from pydicom.dataset import Dataset
+from pydicom.tag import Tag
+from pydicom.uid import MultiFrameTrueColorSecondaryCaptureImageStorage
+
+from monai_fusion.data.dicom_common import FusedStudy, plane_attributes
+
+__all__ = ["MAX_PIXEL_BYTES", "color_objects"]
+
+#: Pixels of one object; what is larger becomes several objects of one series: archives take an object whole.
+MAX_PIXEL_BYTES = 256 << 20
+
+_SERIES_NUMBER = 9002
+
+
+def color_objects(study: FusedStudy, color: torch.Tensor, max_bytes: int = MAX_PIXEL_BYTES) -> Iterator[Dataset]:
+    """The frames in the order of the grey series' slices, in as few objects as `max_bytes` allows.
+
+    Args:
+        study: what the results share.
+        color: ``(3, I, J, K)`` uint8, red, green, blue, uncut.
+        max_bytes: pixels of one object; one frame at least.
+    """
+    columns, rows, count = study.shape
+    each = max(1, max_bytes // (3 * rows * columns))
+    objects = -(-count // each)
+    each = -(-count // objects)
+    base = study.begin(
+        "fused_color",
+        _SERIES_NUMBER,
+        MultiFrameTrueColorSecondaryCaptureImageStorage,
+        "MR",
+        f"Fused {study.modalities} colour",
+    )
+    study.set_derivation(base, "Brightness from the fusion, colour from the uptake.")
+    base.ConversionType = "WSD"
+    base.PatientOrientation = [side.value for side in get_closest_patient_orientation(study.affine)[:2]]
+    study.set_frame_of_reference(base)
+    base.SamplesPerPixel = 3
+    base.PhotometricInterpretation = "RGB"
+    base.PlanarConfiguration = 0
+    base.Rows, base.Columns = rows, columns
+    base.BitsAllocated, base.BitsStored, base.HighBit = 8, 8, 7
+    base.PixelRepresentation = 0
+    base.FrameIncrementPointer = Tag("PerFrameFunctionalGroupsSequence")
+    study.set_sources(base, study.all_sources())
+    plane = plane_attributes(study.affine, 0)
+    orientation = _item(ImageOrientationPatient=plane["ImageOrientationPatient"])
+    measures = _item(**{k: plane[k] for k in ("PixelSpacing", "SliceThickness", "SpacingBetweenSlices")})
+    base.SharedFunctionalGroupsSequence = [
+        _item(PixelMeasuresSequence=[measures], PlaneOrientationSequence=[orientation])
+    ]
+    for number, start in enumerate(range(0, count, each)):
+        stop = min(start + each, count)
+        instance = Dataset()
+        instance.update(base)
+        instance.SOPInstanceUID = study.uid("fused_color", str(start), str(stop))
+        instance.InstanceNumber = number + 1
+        instance.NumberOfFrames = stop - start
+        positions = [plane_attributes(study.affine, k)["ImagePositionPatient"] for k in range(start, stop)]
+        instance.PerFrameFunctionalGroupsSequence = [
+            _item(PlanePositionSequence=[_item(ImagePositionPatient=position)]) for position in positions
+        ]
+        frames = study.plan.take(color, start, stop).permute(0, 2, 3, 1).contiguous()
+        pixels = frames.numpy().tobytes()
+        instance.PixelData = pixels + b"\0" * (len(pixels) % 2)
+        yield instance
+
+
+def _item(**attributes: object) -> Dataset:
+    item = Dataset()
+    for keyword, value in attributes.items():
+        setattr(item, keyword, value)
+    return item
