@@ -44,6 +44,7 @@ _BQML_PER_SUV = 370e6 * 2 ** (-3600 / 6586.2) / 70e3  # dose decayed for an hour
 _PET_FWHM_MM, _NOISE_FWHM_MM = 5.0, 4.0
 _PET_SHAPE, _PET_SPACING_MM = (112, 112, 72), (2.3, 2.3, 2.5)
 _MR_MAX = 1000
+_TWIST_MM, _HEAD_LENGTH_MM, _HEAD_WIDTH_MM = 4.0, 180.0, 140.0
 
 
 @dataclass(frozen=True)
@@ -101,12 +102,30 @@ def _head() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     grey = np.asarray(datasets.load_mni152_gm_template(resolution=1).dataobj)
     white = np.asarray(datasets.load_mni152_wm_template(resolution=1).dataobj)
     affine = np.asarray(template.affine)
-    uptake = _SUV_GREY * grey + _SUV_WHITE * white
-    index = np.stack(np.meshgrid(*[np.arange(n) for n in uptake.shape], indexing="ij"), axis=-1)
+    index = np.stack(np.meshgrid(*[np.arange(n) for n in grey.shape], indexing="ij"), axis=-1)
     points = index @ affine[:3, :3].T + affine[:3, 3]
+    t1, grey, white = _twisted([np.asarray(template.dataobj), grey, white], points, affine)
+    uptake = _SUV_GREY * grey + _SUV_WHITE * white
     for lesion in (HOT_LESION, COLD_LESION):
         uptake[np.linalg.norm(points - lesion.center, axis=-1) < lesion.diameter / 2] = lesion.suv
-    return np.asarray(template.dataobj).clip(0), uptake, affine
+    return t1.clip(0), uptake, affine
+
+
+def _twisted(volumes: list[np.ndarray], points: np.ndarray, affine: np.ndarray) -> list[np.ndarray]:
+    """The template is its own mirror image, which no head is, and which no registration can tell from its mirror image.
+
+    As in most brains the right frontal and the left occipital lobe reach further out and across the midline.
+
+    Args:
+        volumes: ``(I, J, K)``.
+        points: ``(I, J, K, 3)``, RAS in mm, of their voxels.
+        affine: 4x4, voxel index to RAS in mm.
+    """
+    source = points.copy()
+    source[..., 0] += _TWIST_MM * np.sin(np.pi * points[..., 1] / _HEAD_LENGTH_MM)
+    source[..., 1] -= _TWIST_MM * points[..., 0] / (_HEAD_WIDTH_MM / 2)
+    index = np.moveaxis((source - affine[:3, 3]) @ np.linalg.inv(affine[:3, :3]).T, -1, 0)
+    return [ndimage.map_coordinates(volume, index, order=1) for volume in volumes]
 
 
 def _scan_pet(uptake: np.ndarray, affine: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
