@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pydicom
 from pydicom.dataset import Dataset
 
+from monai_fusion.data.dicom_file import read_dicom
 from monai_fusion.errors import InputError
 
 __all__ = ["SourceImage", "SourceImages", "read_source_images", "reading"]
@@ -140,14 +140,11 @@ def read_source_images(facts: dict[str, Any]) -> SourceImages | None:
     files = facts.get("files")
     if not files:
         return None
-    with reading(files[0]):
-        header = pydicom.dcmread(files[0], stop_before_pixels=True)
-        if len(files) == 1 and "NumberOfFrames" in header:
+    header = read_dicom(files[0], header_only=True)
+    if len(files) == 1 and "NumberOfFrames" in header:
+        with reading(files[0]):
             return SourceImages(header, list(_frames(header)))
-    headers = [header]
-    for file in files[1:]:
-        with reading(file):
-            headers.append(pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(_SLICE_TAGS)))
+    headers = [header, *(read_dicom(file, header_only=True, tags=list(_SLICE_TAGS)) for file in files[1:])]
     with reading(files[0]):
         return SourceImages(header, [SourceImage(h, None, _position(h)) for h in headers])
 

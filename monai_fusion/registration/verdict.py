@@ -62,6 +62,7 @@ class Evidence:
             "scales": [round(scale, 4) for scale in self.scales],
         }
 
+
 def judge(evidence: Evidence) -> tuple[Verdict, list[str]]:
     """The verdict, and what in the evidence speaks against "good", in words.
 
@@ -95,8 +96,11 @@ def judge(evidence: Evidence) -> tuple[Verdict, list[str]]:
         weigh("the images do not tell left from right", mirrored > _MIRRORED[0])
     for name, similarity in evidence.turned.items():
         beside = evidence.beside(similarity)
-        weigh(f"the functional image matches {'better' if beside > 0 else 'nearly as well'} {name}",
-              beside > _TURNED[0], beside > _TURNED[1])
+        weigh(
+            f"the functional image matches {'better' if beside > 0 else 'nearly as well'} {name}",
+            beside > _TURNED[0],
+            beside > _TURNED[1],
+        )
     smallest, largest = min(evidence.scales), max(evidence.scales)
     weigh(f"the head is scaled by {smallest:.2f} to {largest:.2f}", smallest < _SCALE[0] or largest > _SCALE[1])
     return ("failed" if failures else "doubtful" if doubts else "good"), failures + doubts
