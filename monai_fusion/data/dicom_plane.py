@@ -17,7 +17,7 @@ from pydicom.dataset import Dataset
 
 from monai_fusion.errors import InputError
 
-__all__ = ["PLANE_TAGS", "Plane", "frame_groups", "image_type_of", "planes_of"]
+__all__ = ["PLANE_TAGS", "Plane", "frame_groups", "planes_of", "values_of"]
 
 _UNIT_TOLERANCE = 1e-2
 _SIEMENS_B_VALUE = "0019100C"  # of scanners before XA, which write no (0018,9087)
@@ -125,9 +125,9 @@ PLANE_TAGS = [
 ]
 
 
-def image_type_of(header: Dataset) -> list[str]:
-    """ImageType in capitals, however many values it has."""
-    value = header.get("ImageType") or []
+def values_of(header: Dataset, keyword: str) -> list[str]:
+    """An attribute of code strings in capitals, however many values it has."""
+    value = header.get(keyword) or []
     return [str(v).upper() for v in ([value] if isinstance(value, str) else value)]
 
 
@@ -145,7 +145,7 @@ def planes_of(header: Dataset, file: Path) -> list[Plane]:
         if "PerFrameFunctionalGroupsSequence" in header:
             return list(_enhanced_planes(header, file))
         frames = int(header.get("NumberOfFrames") or 1)
-        marks = _marks([header], image_type_of(header)[2:])
+        marks = _marks([header], values_of(header, "ImageType")[2:])
         return [_plane(file, None if frames == 1 else k, [header], header, marks) for k in range(frames)]
     except InputError:
         raise
@@ -214,12 +214,17 @@ def _plane(file: Path, frame: int | None, groups: Sequence[Dataset], top: Datase
     if problem is None and spacing is not None and min(spacing) <= 0:
         problem = "its PixelSpacing is zero; repair the header"
     if problem is None and orientation is not None:
-        axes = np.reshape(orientation, (2, 3))
-        if not np.allclose(axes @ axes.T, np.eye(2), atol=_UNIT_TOLERANCE):
+        row, column = orientation[:3], orientation[3:]
+        products = (_dot(row, row) - 1, _dot(row, column), _dot(column, column) - 1)
+        if max(map(abs, products)) > _UNIT_TOLERANCE:
             problem = "its ImageOrientationPatient is no pair of perpendicular directions; repair the header"
     shape = (int(top.get("Rows") or 0), int(top.get("Columns") or 0))
     reference = str(top.get("FrameOfReferenceUID") or "")
     return Plane(file, frame, position, orientation, spacing, shape, reference, marks, problem)
+
+
+def _dot(one: Sequence[float], other: Sequence[float]) -> float:
+    return sum(a * b for a, b in zip(one, other))  # NumPy takes longer for three numbers, and there are many slices
 
 
 def _enhanced_planes(header: Dataset, file: Path) -> Iterator[Plane]:
@@ -231,13 +236,12 @@ def _enhanced_planes(header: Dataset, file: Path) -> Iterator[Plane]:
     places = [i for i, p in enumerate(_dimensions(header)) if p not in _SPATIAL_DIMENSIONS]
     for k in range(count):
         groups = frame_groups(header, k)
-        image_type = image_type_of(header)[2:]
+        image_type = values_of(header, "ImageType")[2:]
         for keyword in _FRAME_TYPES:
             frame_type = _find(groups, keyword)
             if frame_type:
                 item = frame_type[0]
-                image_type = [str(v).upper() for v in (item.get("FrameType") or [])][2:]
-                image_type += [v for v in [item.get("ComplexImageComponent")] if v]
+                image_type = values_of(item, "FrameType")[2:] + values_of(item, "ComplexImageComponent")
         marks = _marks(groups, image_type)
         index = _find(groups, "DimensionIndexValues")
         if places and index is not None and not isinstance(index, int) and len(index) > max(places):

@@ -14,7 +14,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as DicomSequence
 
-from monai_fusion.data.dicom_file import read_dicom_and_hash
+from monai_fusion.data.dicom_file import quiet_pydicom, read_dicom_and_hash
 from monai_fusion.data.dicom_pixels import Scaling, decode_frames
 from monai_fusion.data.dicom_plane import Plane
 from monai_fusion.data.dicom_series import NM_VOLUMES, DicomSeries
@@ -47,7 +47,8 @@ def read_series(series: DicomSeries, role: str = "mri", frame: int | None = None
     _refuse_no_volume(series)
     label, planes = _choose_volume(series, role, frame)
     stack = stack_planes(planes, str(series), role, uneven)
-    volume, slices = _read_pixels(stack)
+    with quiet_pydicom():
+        volume, slices = _read_pixels(stack)
     warnings = []
     if stack.resampled:
         volume = _interpolate(volume, stack)

@@ -14,7 +14,6 @@ from typing import Any
 
 import highdicom
 import numpy as np
-import pydicom
 import torch
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
@@ -22,6 +21,7 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 from pydicom.valuerep import DSfloat
 
 import monai_fusion
+from monai_fusion.data.dicom_file import read_dicom
 from monai_fusion.data.source import LPS_TO_RAS
 from monai_fusion.errors import InputError
 from monai_fusion.slices import SlicePlan
@@ -81,7 +81,7 @@ def write_dicom_series(
     now = datetime.now()
     folder.mkdir(parents=True)
     for k, pixels in enumerate(slices):
-        source = pydicom.dcmread(mri["files"][k], stop_before_pixels=True) if one_file_a_slice else None
+        source = read_dicom(mri["files"][k], header_only=True) if one_file_a_slice else None
         instance = highdicom.SOPClass(
             study_instance_uid=study_uid,
             series_instance_uid=series_uid,
@@ -123,7 +123,7 @@ def _carrying_over(source: Dataset | None) -> Iterator[None]:
 
 def _first_header(facts: dict[str, Any]) -> Dataset | None:
     files = facts.get("files")
-    return pydicom.dcmread(files[0], stop_before_pixels=True) if files else None
+    return read_dicom(files[0], header_only=True) if files else None
 
 
 def _set_patient(instance: Dataset, source: Dataset | None) -> None:

@@ -161,9 +161,10 @@ def classic(
     """One file a slice, called so that the order of names is not that of places."""
     for k, at in enumerate(range(volume.shape[2]) if places is None else places):
         given = {**place(grid, at), "PixelSpacing": spacing(grid), **tags, **slice_tags(k)}
-        dataset = new(CLASSIC[modality], modality, InstanceNumber=(5 * k) % 7, **given)
+        number = (5 * k) % 7 + 7 * (k // 7)
+        dataset = new(CLASSIC[modality], modality, InstanceNumber=number, **given)
         set_pixels(dataset, volume[:, :, k].T)
-        save(dataset, folder / f"{name}{(5 * k) % 7}.dcm", syntax)
+        save(dataset, folder / f"{name}{number}.dcm", syntax)
     return folder
 
 
