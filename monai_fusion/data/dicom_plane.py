@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,7 @@ _NM_MARKS = (
     ("detector", "DetectorVector"),
 )
 _FRAME_TYPES = ("MRImageFrameTypeSequence", "PETFrameTypeSequence", "CTImageFrameTypeSequence")
+_NO_PLACE = "so the place of its slices is unknown; choose another series"
 _PLACE = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
 
 #: The attributes that `planes_of` reads, for `read_dicom`.
@@ -260,28 +261,27 @@ def _dimensions(header: Dataset) -> list[int]:
 def _nm_planes(header: Dataset, file: Path) -> Iterator[Plane]:
     """The frames of an NM object.
 
-    A reconstruction gives the place of its first slice in DetectorInformationSequence (or in the object itself);
-    the others follow along the normal at SpacingBetweenSlices, backwards where it is negative (PS3.3 C.8.4.15).
+    A reconstruction gives the place of its first frame in DetectorInformationSequence (or in the object itself); the
+    others follow along the normal at SpacingBetweenSlices, backwards where it is negative (PS3.3 C.8.4.15).
     """
     count = int(header.get("NumberOfFrames") or 1)
     groups = [*(header.get("DetectorInformationSequence") or [])[:1], header]
     vectors = {name: _vector_of(header, keyword, count, file) for name, keyword in _NM_MARKS}
-    slices = _vector_of(header, "SliceVector", count, file) or list(range(1, count + 1))
+    slices = _vector_of(header, "SliceVector", count, file) if count > 1 else []
+    numbers = slices or list(range(1, count + 1))
     between = _number(header.get("SpacingBetweenSlices"))
     for k in range(count):
-        marks = {name: vector[k] for name, vector in vectors.items() if vector}
-        first = _plane(file, k, groups, header, marks)
-        if first.problem is not None or first.position is None or first.orientation is None:
-            yield first
-            continue
-        if not between:
-            missing = "has no SpacingBetweenSlices, so the place of its slices is unknown; choose another series"
-            yield Plane(file, k, *(None,) * 3, first.shape, first.frame_of_reference, marks, missing)
-            continue
-        normal = np.cross(first.orientation[:3], first.orientation[3:])
-        position = tuple((np.array(first.position) + (slices[k] - 1) * between * normal).tolist())
-        shape, reference = first.shape, first.frame_of_reference
-        yield Plane(file, k, position, first.orientation, first.spacing, shape, reference, marks)
+        plane = _plane(file, k, groups, header, {name: vector[k] for name, vector in vectors.items() if vector})
+        if plane.problem is None and count > 1:
+            if not between:
+                plane = replace(plane, problem=f"has no SpacingBetweenSlices, {_NO_PLACE}")
+            elif list(dict.fromkeys(numbers)) != list(range(1, max(numbers) + 1)):
+                plane = replace(plane, problem=f"its SliceVector does not count from 1 upwards, {_NO_PLACE}")
+            elif plane.position is not None and plane.orientation is not None:
+                normal = np.cross(plane.orientation[:3], plane.orientation[3:])
+                position = np.array(plane.position) + (numbers[k] - 1) * between * normal
+                plane = replace(plane, position=tuple(position.tolist()))
+        yield plane
 
 
 def _vector_of(header: Dataset, keyword: str, count: int, file: Path) -> list[int]:

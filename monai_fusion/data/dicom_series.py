@@ -16,7 +16,7 @@ from monai_fusion.data.dicom_plane import Plane
 from monai_fusion.data.dicom_stack import check_planes, group_planes, stack_planes
 from monai_fusion.errors import InputError
 
-__all__ = ["MODALITIES", "NM_VOLUMES", "DicomSeries", "choose_series", "prefer_series"]
+__all__ = ["MODALITIES", "DicomSeries", "choose_series", "prefer_series"]
 
 #: The DICOM modalities that each of the two sources may be.
 MODALITIES = {"mri": ("MR",), "functional": ("PT", "NM")}
@@ -31,7 +31,7 @@ _NO_VOLUME = {
 }
 _NO_PIXELS: dict[str, str] = {MRSpectroscopyStorage: "spectroscopy", ParametricMapStorage: "parametric map"}
 #: ImageType, value 3, of the NM objects that are volumes.
-NM_VOLUMES = ("RECON TOMO", "RECON GATED TOMO")
+_NM_VOLUMES = ("RECON TOMO", "RECON GATED TOMO")
 #: A series of two orientations is a stack with stray images if so many planes are of one; else it is a localiser.
 _ONE_ORIENTATION = 0.75
 
@@ -75,19 +75,26 @@ class DicomSeries:
         return f"{self.uid} ({self.modality} {self.description!r}, {len(self.files)} files)"
 
     @cached_property
-    def not_a_volume(self) -> str | None:
-        """What it is, where it never was a volume: a localiser, a projection, a screenshot, a report."""
-        if not self.planes:
-            return "no images"
+    def kind(self) -> str | None:
+        """What it is, where its header says that it never was a volume: a localiser, a projection, a screenshot."""
         if self.sop_class_uid in _NO_PIXELS:
             return _NO_PIXELS[self.sop_class_uid]
         for value in self.image_type + self.shown_as:
             if value in _NO_VOLUME:
                 return _NO_VOLUME[value]
+        if self.modality == "NM" and not set(_NM_VOLUMES) & set(self.image_type):
+            return f"NM {self.image_type[2] if len(self.image_type) > 2 else 'of unknown type'}"
+        return None
+
+    @cached_property
+    def not_a_volume(self) -> str | None:
+        """`kind`, or what is found of its images: none, in colour, without a position, of many orientations."""
+        if not self.planes:
+            return "no images"
+        if self.kind is not None:
+            return self.kind
         if self.color:
             return "colour"
-        if self.modality == "NM" and not set(NM_VOLUMES) & set(self.image_type):
-            return f"NM {self.image_type[2] if len(self.image_type) > 2 else 'of unknown type'}, no volume"
         if not any(plane.position for plane in self.planes):
             return "no position in the patient"
         orientations = Counter(tuple(np.round(p.orientation, 3) + 0.0) for p in self.planes if p.orientation)

@@ -77,7 +77,7 @@ def test_defects_are_told(tmp_path: Path) -> None:
     assert series.not_a_volume is None
     assert "8.000 mm between" in str(series.defect)
     [series] = find_series(nm(tmp_path / "n.dcm", kind="WHOLE BODY"))
-    assert series.notes == ["NM WHOLE BODY, no volume"]
+    assert series.notes == ["NM WHOLE BODY"]
 
 
 def test_what_is_no_dicom_is_passed_over(study: Path) -> None:
