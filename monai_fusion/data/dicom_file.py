@@ -4,22 +4,44 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
+from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, UID_dictionary
 
 from monai_fusion.data.zip_file import open_file
 from monai_fusion.errors import InputError
 
-__all__ = ["looks_like_dicom", "read_dicom", "read_dicom_and_hash"]
+__all__ = ["looks_like_dicom", "quiet_pydicom", "read_dicom", "read_dicom_and_hash"]
 
 _PREAMBLE, _MARK = 128, b"DICM"
 #: What a DICOM file without preamble begins with: an element of group 2 or 8 with a number below 256, little endian.
 _BARE_GROUPS = (b"\x02\x00", b"\x08\x00")
+
+
+@contextmanager
+def quiet_pydicom() -> Iterator[None]:
+    """Silences pydicom for a while: its warnings quote values, which may be the patient's.
+
+    What is wrong with a file is raised.
+    """
+    logger = logging.getLogger("pydicom")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="pydicom")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def looks_like_dicom(file: Path) -> bool:
@@ -34,13 +56,13 @@ def looks_like_dicom(file: Path) -> bool:
         return stream.read(_PREAMBLE + len(_MARK)).endswith(_MARK)
 
 
-def read_dicom(file: str | Path, header_only: bool = False, tags: list[str] | None = None) -> Dataset:
+def read_dicom(file: str | Path, header_only: bool = False, tags: Sequence[str | int] | None = None) -> Dataset:
     """Reads a DICOM file, also one within a zip (``/x/study.zip/sub/0001.dcm``).
 
     Args:
         file: the file.
         header_only: leave out the pixels and what follows them.
-        tags: read these attributes alone, by their keywords; they are decoded here, so that a damaged one is named.
+        tags: read these attributes alone, by keyword or number; they are decoded here, so that a damaged one is named.
 
     Raises:
         InputError: no DICOM file, or a damaged one. pydicom decodes a value when it is first asked for: what is damaged
@@ -61,10 +83,10 @@ def read_dicom_and_hash(file: str | Path) -> tuple[Dataset, str]:
     return _parse(io.BytesIO(content), file, False, None), hashlib.sha256(content).hexdigest()
 
 
-def _parse(stream: IO[bytes], file: str | Path, header_only: bool, tags: list[str] | None) -> Dataset:
+def _parse(stream: IO[bytes], file: str | Path, header_only: bool, tags: Sequence[str | int] | None) -> Dataset:
     try:
         bare = _is_bare(stream)
-        wanted = [*tags, "SOPClassUID"] if bare and tags is not None else tags
+        wanted = None if tags is None else [Tag(tag) for tag in (*tags, "SOPClassUID")]
         dataset = pydicom.dcmread(stream, stop_before_pixels=header_only, specific_tags=wanted, force=bare)
         if tags is not None:
             for _ in dataset:
@@ -77,7 +99,7 @@ def _parse(stream: IO[bytes], file: str | Path, header_only: bool, tags: list[st
         raise
     except Exception as error:  # pydicom raises many kinds on damaged files
         raise InputError(f"{file}: a damaged DICOM file ({error}); remove it or send it again") from error
-    dataset.filename = str(file)
+    dataset.filename, dataset.buffer = str(file), None  # pydicom would keep the whole stream
     return dataset
 
 

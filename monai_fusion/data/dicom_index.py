@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 from pydicom.uid import MediaStorageDirectoryStorage
 from tqdm import tqdm
 
-from monai_fusion.data.dicom_file import looks_like_dicom, read_dicom
-from monai_fusion.data.dicom_plane import PLANE_TAGS, Plane, image_type_of, planes_of
+from monai_fusion.data.dicom_file import looks_like_dicom, quiet_pydicom, read_dicom
+from monai_fusion.data.dicom_plane import PLANE_TAGS, Plane, planes_of, values_of
 from monai_fusion.data.dicom_series import DicomSeries
 from monai_fusion.data.zip_file import list_files, stamp_of
 from monai_fusion.errors import InputError
@@ -21,18 +22,22 @@ __all__ = ["find_series"]
 
 _THREADS = 4  # they wait for the disk at the same time; parsing holds Python's lock
 _IDENTITY = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
-_TAGS = [
-    *_IDENTITY,
-    *PLANE_TAGS,
-    "AttenuationCorrected",
-    "CorrectedImage",
-    "PhotometricInterpretation",
-    "SamplesPerPixel",
-    "SeriesDate",
-    "SeriesDescription",
-    "SeriesNumber",
-    "StudyDate",
-    "VolumeBasedCalculationTechnique",
+_TAGS = [  # as keywords pydicom would look them up for each file
+    Tag(tag)
+    for tag in (
+        *_IDENTITY,
+        *PLANE_TAGS,
+        "AttenuationCorrected",
+        "CorrectedImage",
+        "PhotometricInterpretation",
+        "SamplesPerPixel",
+        "SeriesDate",
+        "SeriesDescription",
+        "SeriesNumber",
+        "SeriesType",
+        "StudyDate",
+        "VolumeBasedCalculationTechnique",
+    )
 ]
 
 
@@ -59,7 +64,8 @@ def find_series(path: Path | Sequence[Path], progress: bool = False) -> list[Dic
     state = (files, [stamp_of(file) for file in files], asked)
     if _last.state != state:
         _last.state, _last.series = None, []
-        _last.series = _index(files, asked, progress)
+        with quiet_pydicom():
+            _last.series = _index(files, asked, progress)
         _last.state = state
     if not _last.series:
         raise InputError(f"{name}: none of its {len(files)} files is DICOM; name the folder of a DICOM series")
@@ -106,7 +112,6 @@ def _add(series: dict[str, DicomSeries], file: Path, header: Dataset, planes: li
     uid = str(header.SeriesInstanceUID)
     if uid not in series:
         number = header.get("SeriesNumber")
-        technique = str(header.get("VolumeBasedCalculationTechnique") or "").upper()
         series[uid] = DicomSeries(
             uid=uid,
             study_uid=str(header.StudyInstanceUID),
@@ -115,7 +120,8 @@ def _add(series: dict[str, DicomSeries], file: Path, header: Dataset, planes: li
             number=int(number) if isinstance(number, int) else None,
             date=str(header.get("SeriesDate") or header.get("StudyDate") or ""),
             sop_class_uid=str(header.SOPClassUID),
-            image_type=image_type_of(header) + ([technique] if technique else []),
+            image_type=values_of(header, "ImageType"),
+            shown_as=values_of(header, "VolumeBasedCalculationTechnique") + values_of(header, "SeriesType"),
             frame_of_reference_uid=str(header.get("FrameOfReferenceUID") or ""),
             attenuation_corrected=_attenuation_corrected(header),
         )
@@ -130,7 +136,5 @@ def _attenuation_corrected(header: Dataset) -> bool | None:
     said = header.get("AttenuationCorrected")  # Enhanced PET
     if said:
         return str(said).upper() == "YES"
-    terms = header.get("CorrectedImage")
-    if not terms:
-        return None
-    return "ATTN" in ([terms] if isinstance(terms, str) else list(terms))
+    terms = values_of(header, "CorrectedImage")
+    return "ATTN" in terms if terms else None

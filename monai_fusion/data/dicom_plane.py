@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from pydicom.dataset import Dataset
 
 from monai_fusion.errors import InputError
 
-__all__ = ["PLANE_TAGS", "Plane", "frame_groups", "image_type_of", "planes_of"]
+__all__ = ["PLANE_TAGS", "Plane", "frame_groups", "planes_of", "values_of"]
 
 _UNIT_TOLERANCE = 1e-2
 _SIEMENS_B_VALUE = "0019100C"  # of scanners before XA, which write no (0018,9087)
@@ -102,6 +102,7 @@ _NM_MARKS = (
     ("detector", "DetectorVector"),
 )
 _FRAME_TYPES = ("MRImageFrameTypeSequence", "PETFrameTypeSequence", "CTImageFrameTypeSequence")
+_NO_PLACE = "so the place of its slices is unknown; choose another series"
 _PLACE = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
 
 #: The attributes that `planes_of` reads, for `read_dicom`.
@@ -125,9 +126,9 @@ PLANE_TAGS = [
 ]
 
 
-def image_type_of(header: Dataset) -> list[str]:
-    """ImageType in capitals, however many values it has."""
-    value = header.get("ImageType") or []
+def values_of(header: Dataset, keyword: str) -> list[str]:
+    """An attribute of code strings in capitals, however many values it has."""
+    value = header.get(keyword) or []
     return [str(v).upper() for v in ([value] if isinstance(value, str) else value)]
 
 
@@ -145,7 +146,7 @@ def planes_of(header: Dataset, file: Path) -> list[Plane]:
         if "PerFrameFunctionalGroupsSequence" in header:
             return list(_enhanced_planes(header, file))
         frames = int(header.get("NumberOfFrames") or 1)
-        marks = _marks([header], image_type_of(header)[2:])
+        marks = _marks([header], values_of(header, "ImageType")[2:])
         return [_plane(file, None if frames == 1 else k, [header], header, marks) for k in range(frames)]
     except InputError:
         raise
@@ -214,12 +215,17 @@ def _plane(file: Path, frame: int | None, groups: Sequence[Dataset], top: Datase
     if problem is None and spacing is not None and min(spacing) <= 0:
         problem = "its PixelSpacing is zero; repair the header"
     if problem is None and orientation is not None:
-        axes = np.reshape(orientation, (2, 3))
-        if not np.allclose(axes @ axes.T, np.eye(2), atol=_UNIT_TOLERANCE):
+        row, column = orientation[:3], orientation[3:]
+        products = (_dot(row, row) - 1, _dot(row, column), _dot(column, column) - 1)
+        if max(map(abs, products)) > _UNIT_TOLERANCE:
             problem = "its ImageOrientationPatient is no pair of perpendicular directions; repair the header"
     shape = (int(top.get("Rows") or 0), int(top.get("Columns") or 0))
     reference = str(top.get("FrameOfReferenceUID") or "")
     return Plane(file, frame, position, orientation, spacing, shape, reference, marks, problem)
+
+
+def _dot(one: Sequence[float], other: Sequence[float]) -> float:
+    return sum(a * b for a, b in zip(one, other))  # NumPy takes longer for three numbers, and there are many slices
 
 
 def _enhanced_planes(header: Dataset, file: Path) -> Iterator[Plane]:
@@ -231,13 +237,12 @@ def _enhanced_planes(header: Dataset, file: Path) -> Iterator[Plane]:
     places = [i for i, p in enumerate(_dimensions(header)) if p not in _SPATIAL_DIMENSIONS]
     for k in range(count):
         groups = frame_groups(header, k)
-        image_type = image_type_of(header)[2:]
+        image_type = values_of(header, "ImageType")[2:]
         for keyword in _FRAME_TYPES:
             frame_type = _find(groups, keyword)
             if frame_type:
                 item = frame_type[0]
-                image_type = [str(v).upper() for v in (item.get("FrameType") or [])][2:]
-                image_type += [v for v in [item.get("ComplexImageComponent")] if v]
+                image_type = values_of(item, "FrameType")[2:] + values_of(item, "ComplexImageComponent")
         marks = _marks(groups, image_type)
         index = _find(groups, "DimensionIndexValues")
         if places and index is not None and not isinstance(index, int) and len(index) > max(places):
@@ -256,28 +261,27 @@ def _dimensions(header: Dataset) -> list[int]:
 def _nm_planes(header: Dataset, file: Path) -> Iterator[Plane]:
     """The frames of an NM object.
 
-    A reconstruction gives the place of its first slice in DetectorInformationSequence (or in the object itself);
-    the others follow along the normal at SpacingBetweenSlices, backwards where it is negative (PS3.3 C.8.4.15).
+    A reconstruction gives the place of its first frame in DetectorInformationSequence (or in the object itself); the
+    others follow along the normal at SpacingBetweenSlices, backwards where it is negative (PS3.3 C.8.4.15).
     """
     count = int(header.get("NumberOfFrames") or 1)
     groups = [*(header.get("DetectorInformationSequence") or [])[:1], header]
     vectors = {name: _vector_of(header, keyword, count, file) for name, keyword in _NM_MARKS}
-    slices = _vector_of(header, "SliceVector", count, file) or list(range(1, count + 1))
+    slices = _vector_of(header, "SliceVector", count, file) if count > 1 else []
+    numbers = slices or list(range(1, count + 1))
     between = _number(header.get("SpacingBetweenSlices"))
     for k in range(count):
-        marks = {name: vector[k] for name, vector in vectors.items() if vector}
-        first = _plane(file, k, groups, header, marks)
-        if first.problem is not None or first.position is None or first.orientation is None:
-            yield first
-            continue
-        if not between:
-            missing = "has no SpacingBetweenSlices, so the place of its slices is unknown; choose another series"
-            yield Plane(file, k, *(None,) * 3, first.shape, first.frame_of_reference, marks, missing)
-            continue
-        normal = np.cross(first.orientation[:3], first.orientation[3:])
-        position = tuple((np.array(first.position) + (slices[k] - 1) * between * normal).tolist())
-        shape, reference = first.shape, first.frame_of_reference
-        yield Plane(file, k, position, first.orientation, first.spacing, shape, reference, marks)
+        plane = _plane(file, k, groups, header, {name: vector[k] for name, vector in vectors.items() if vector})
+        if plane.problem is None and count > 1:
+            if not between:
+                plane = replace(plane, problem=f"has no SpacingBetweenSlices, {_NO_PLACE}")
+            elif list(dict.fromkeys(numbers)) != list(range(1, max(numbers) + 1)):
+                plane = replace(plane, problem=f"its SliceVector does not count from 1 upwards, {_NO_PLACE}")
+            elif plane.position is not None and plane.orientation is not None:
+                normal = np.cross(plane.orientation[:3], plane.orientation[3:])
+                position = np.array(plane.position) + (numbers[k] - 1) * between * normal
+                plane = replace(plane, position=tuple(position.tolist()))
+        yield plane
 
 
 def _vector_of(header: Dataset, keyword: str, count: int, file: Path) -> list[int]:

@@ -10,26 +10,28 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from pydicom.uid import MRSpectroscopyStorage, ParametricMapStorage
 
 from monai_fusion.data.dicom_plane import Plane
 from monai_fusion.data.dicom_stack import check_planes, group_planes, stack_planes
 from monai_fusion.errors import InputError
 
-__all__ = ["MODALITIES", "NM_VOLUMES", "DicomSeries", "choose_series", "prefer_series"]
+__all__ = ["MODALITIES", "DicomSeries", "choose_series", "prefer_series"]
 
 #: The DICOM modalities that each of the two sources may be.
 MODALITIES = {"mri": ("MR",), "functional": ("PT", "NM")}
 
-#: Values of ImageType and VolumeBasedCalculationTechnique of what shows a volume without being one.
+#: Values of ImageType, VolumeBasedCalculationTechnique and SeriesType of what shows a volume without being one.
 _NO_VOLUME = {
     "LOCALIZER": "localiser",
     "MOSAIC": "mosaic of slices",
-    **dict.fromkeys(("MIP", "MAX_IP", "MINIP", "MIN_IP", "MNIP", "PROJECTION IMAGE"), "projection"),
+    **dict.fromkeys(("MIP", "MAX_IP", "MINIP", "MIN_IP", "MNIP", "PROJECTION IMAGE", "REPROJECTION"), "projection"),
     **dict.fromkeys(("VOLUME_RENDER", "SURFACE_RENDER", "VRT", "SSD"), "rendering"),
     **dict.fromkeys(("SCREEN SAVE", "SCREENSHOT"), "screenshot"),
 }
+_NO_PIXELS: dict[str, str] = {MRSpectroscopyStorage: "spectroscopy", ParametricMapStorage: "parametric map"}
 #: ImageType, value 3, of the NM objects that are volumes.
-NM_VOLUMES = ("RECON TOMO", "RECON GATED TOMO")
+_NM_VOLUMES = ("RECON TOMO", "RECON GATED TOMO")
 #: A series of two orientations is a stack with stray images if so many planes are of one; else it is a localiser.
 _ONE_ORIENTATION = 0.75
 
@@ -44,6 +46,7 @@ class DicomSeries:
         modality, description, number, date: of the series; the study's date where the series has none.
         sop_class_uid: of its first object.
         image_type: of its first object, in capitals.
+        shown_as: what else its first object says about how it was computed, in capitals.
         frame_of_reference_uid: of its first object.
         attenuation_corrected: of a PET or SPECT; None where the header does not say.
         color: is a voxel more than one value?
@@ -60,6 +63,7 @@ class DicomSeries:
     date: str = ""
     sop_class_uid: str = ""
     image_type: list[str] = field(default_factory=list)
+    shown_as: list[str] = field(default_factory=list)
     frame_of_reference_uid: str = ""
     attenuation_corrected: bool | None = None
     color: bool = False
@@ -71,17 +75,26 @@ class DicomSeries:
         return f"{self.uid} ({self.modality} {self.description!r}, {len(self.files)} files)"
 
     @cached_property
-    def not_a_volume(self) -> str | None:
-        """What it is, where it never was a volume: a localiser, a projection, a screenshot, a report."""
-        if not self.planes:
-            return "no images"
-        for value in self.image_type:
+    def kind(self) -> str | None:
+        """What it is, where its header says that it never was a volume: a localiser, a projection, a screenshot."""
+        if self.sop_class_uid in _NO_PIXELS:
+            return _NO_PIXELS[self.sop_class_uid]
+        for value in self.image_type + self.shown_as:
             if value in _NO_VOLUME:
                 return _NO_VOLUME[value]
+        if self.modality == "NM" and not set(_NM_VOLUMES) & set(self.image_type):
+            return f"NM {self.image_type[2] if len(self.image_type) > 2 else 'of unknown type'}"
+        return None
+
+    @cached_property
+    def not_a_volume(self) -> str | None:
+        """`kind`, or what is found of its images: none, in colour, without a position, of many orientations."""
+        if not self.planes:
+            return "no images"
+        if self.kind is not None:
+            return self.kind
         if self.color:
             return "colour"
-        if self.modality == "NM" and not set(NM_VOLUMES) & set(self.image_type):
-            return f"NM {self.image_type[2] if len(self.image_type) > 2 else 'of unknown type'}, no volume"
         if not any(plane.position for plane in self.planes):
             return "no position in the patient"
         orientations = Counter(tuple(np.round(p.orientation, 3) + 0.0) for p in self.planes if p.orientation)
@@ -165,7 +178,7 @@ class DicomSeries:
         if self.attenuation_corrected is False and self.not_a_volume is None:
             notes.append("not attenuation corrected")
         if len(self.volumes) > 1 and self.not_a_volume is None:
-            notes.append(f"{len(self.volumes)} volumes, by {self.volumes[0][0].rpartition(' ')[0] or 'frame'}")
+            notes.append(f"{len(self.volumes)} volumes, the first: {self.volumes[0][0]}")
         if self.derived and self.not_a_volume is None:
             notes.append("derived")
         if self.defect is not None:

@@ -69,17 +69,23 @@ def check_planes(planes: Sequence[Plane]) -> None:
             raise InputError(f"{plane.file}: {plane.problem}")
         if plane.shape != first.shape:
             raise InputError(f"{plane.file}: another matrix size than {first}; take the stray images out of the series")
-        if not np.allclose(_known(plane.spacing), _known(first.spacing), rtol=1e-4):
+        if not _alike(plane.spacing, first.spacing, rtol=1e-4):
             raise InputError(
                 f"{plane.file}: another PixelSpacing than {first}; take the stray images out of the series"
             )
-        if not np.allclose(_known(plane.orientation), _known(first.orientation), atol=_ORIENTATION_TOLERANCE):
+        if not _alike(plane.orientation, first.orientation, atol=_ORIENTATION_TOLERANCE):
             raise InputError(
                 f"{plane.file}: another orientation than {first}; "
                 "the series mixes orientations (a localiser?), split it or choose another"
             )
         if plane.frame_of_reference != first.frame_of_reference:
             raise InputError(f"{plane.file}: another frame of reference than {first}; split the series")
+
+
+def _alike(
+    one: tuple[float, ...] | None, other: tuple[float, ...] | None, rtol: float = 1e-5, atol: float = 1e-8
+) -> bool:
+    return one == other or np.allclose(_known(one), _known(other), rtol, atol)
 
 
 def _known(values: tuple[float, ...] | None) -> tuple[float, ...]:

@@ -14,10 +14,10 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as DicomSequence
 
-from monai_fusion.data.dicom_file import read_dicom_and_hash
+from monai_fusion.data.dicom_file import quiet_pydicom, read_dicom_and_hash
 from monai_fusion.data.dicom_pixels import Scaling, decode_frames
 from monai_fusion.data.dicom_plane import Plane
-from monai_fusion.data.dicom_series import NM_VOLUMES, DicomSeries
+from monai_fusion.data.dicom_series import DicomSeries
 from monai_fusion.data.dicom_stack import Stack, check_planes, group_planes, stack_planes
 from monai_fusion.data.pet_header import read_pet_header
 from monai_fusion.data.source import LPS_TO_RAS, Source, join_hashes
@@ -48,7 +48,8 @@ def read_series(series: DicomSeries, role: str = "mri", frame: int | None = None
     _refuse_no_volume(series)
     label, planes = _choose_volume(series, role, frame)
     stack = stack_planes(planes, str(series), role, uneven)
-    volume, slices = _read_pixels(stack)
+    with quiet_pydicom():
+        volume, slices = _read_pixels(stack)
     warnings = []
     if stack.resampled:
         volume = _interpolate(volume, stack)
@@ -85,15 +86,11 @@ def read_series(series: DicomSeries, role: str = "mri", frame: int | None = None
 
 def _refuse_no_volume(series: DicomSeries) -> None:
     """Refuses by name what never was a volume; what else is wrong is found with its file named."""
-    if "LOCALIZER" in series.image_type:
-        raise InputError(f"{series}: a localiser, not a volume; choose another series")
     if not series.planes:
         raise InputError(f"{series}: holds no images; choose another series")
-    if series.modality == "NM" and not set(NM_VOLUMES) & set(series.image_type):
-        kind = series.image_type[2] if len(series.image_type) > 2 else "of unknown type"
-        raise InputError(f"{series}: NM {kind} is no volume; choose the reconstructed tomogram (RECON TOMO)")
-    if series.not_a_volume in ("mosaic of slices", "projection", "rendering", "screenshot"):
-        raise InputError(f"{series}: a {series.not_a_volume}, not a volume; choose another series")
+    if series.kind is not None:
+        other = "the reconstructed tomogram (RECON TOMO)" if series.modality == "NM" else "another series"
+        raise InputError(f"{series}: {series.kind} is no volume; choose {other}")
 
 
 def _choose_volume(series: DicomSeries, role: str, frame: int | None) -> tuple[str, list[Plane]]:

@@ -161,9 +161,10 @@ def classic(
     """One file a slice, called so that the order of names is not that of places."""
     for k, at in enumerate(range(volume.shape[2]) if places is None else places):
         given = {**place(grid, at), "PixelSpacing": spacing(grid), **tags, **slice_tags(k)}
-        dataset = new(CLASSIC[modality], modality, InstanceNumber=(5 * k) % 7, **given)
+        number = (5 * k) % 7 + 7 * (k // 7)
+        dataset = new(CLASSIC[modality], modality, InstanceNumber=number, **given)
         set_pixels(dataset, volume[:, :, k].T)
-        save(dataset, folder / f"{name}{(5 * k) % 7}.dcm", syntax)
+        save(dataset, folder / f"{name}{number}.dcm", syntax)
     return folder
 
 
@@ -522,9 +523,6 @@ READ: dict[str, Callable[[Path], Right]] = {
     "SPECT, negative SpacingBetweenSlices": lambda d: Right(
         nm(d / "n.dcm", between=-4.0), grid=backwards(), role="functional", judges=("itk",)
     ),
-    "SPECT, slices out of order in SliceVector": lambda d: Right(
-        nm(d / "n.dcm", VOLUME[:, :, ::-1], SliceVector=list(range(SHAPE[2], 0, -1))), role="functional"
-    ),
     "SPECT, real-world value map": lambda d: Right(
         nm(d / "n.dcm", RealWorldValueMappingSequence=[real_world_map("activity", "Bq/ml", 0.5)]),
         VOLUME * 0.5,
@@ -614,7 +612,7 @@ REFUSED: dict[str, Callable[[Path], Refused]] = {
     ),
     "gantry tilt": lambda d: Refused(classic(d / "s", grid=TILTED), ("gantry tilt",)),
     "a localiser": lambda d: Refused(
-        classic(d / "s", ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]), ("a localiser", "choose another")
+        classic(d / "s", ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]), ("localiser is no volume", "choose another")
     ),
     "mixed orientations": lambda d: Refused(
         edit(classic(d / "s"), "3.dcm", ImageOrientationPatient=[0, 1, 0, 0, 0, -1]), ("3.dcm", "another orientation")
@@ -634,10 +632,15 @@ REFUSED: dict[str, Callable[[Path], Refused]] = {
     ),
     "a single slice": lambda d: Refused(classic(d / "s", VOLUME[:, :, :1]), ("a single slice", "name the folder")),
     "a maximum intensity projection": lambda d: Refused(
-        classic(d / "s", ImageType=["DERIVED", "SECONDARY", "MIP"]), ("a projection, not a volume",)
+        classic(d / "s", ImageType=["DERIVED", "SECONDARY", "MIP"]), ("projection is no volume",)
+    ),
+    "a PET reprojection": lambda d: Refused(
+        classic(d / "s", modality="PT", SeriesType=["STATIC", "REPROJECTION"]),
+        ("projection is no volume",),
+        role="functional",
     ),
     "a mosaic": lambda d: Refused(
-        classic(d / "s", ImageType=["ORIGINAL", "PRIMARY", "M", "MOSAIC"]), ("a mosaic of slices, not a volume",)
+        classic(d / "s", ImageType=["ORIGINAL", "PRIMARY", "M", "MOSAIC"]), ("mosaic of slices is no volume",)
     ),
     "a screenshot (secondary capture)": lambda d: Refused(secondary_capture(d / "sc.dcm"), LIE),
     "a report (no images)": lambda d: Refused(report(d / "sr.dcm"), ("holds no images", "choose another series")),
@@ -676,6 +679,9 @@ REFUSED: dict[str, Callable[[Path], Refused]] = {
     ),
     "SPECT without SpacingBetweenSlices": lambda d: Refused(
         nm(d / "n.dcm", SpacingBetweenSlices=None), ("has no SpacingBetweenSlices",), role="functional"
+    ),
+    "SPECT, slices out of order in SliceVector": lambda d: Refused(
+        nm(d / "n.dcm", SliceVector=list(range(SHAPE[2], 0, -1))), ("does not count from 1 upwards",), role="functional"
     ),
     "SPECT without a place": lambda d: Refused(nm(d / "n.dcm", DetectorInformationSequence=[]), LIE, role="functional"),
     **{
