@@ -159,7 +159,7 @@ class _Rules:
         earliest = min(references, key=lambda moment: seconds_between(references[0], moment))
         injection, source = find_injection(self.header, self.edits, earliest, half_life, self.warnings)
         seconds = seconds_from_injection(self.header, injection, references, half_life, self.warnings)
-        self.inputs["injection"] = {"from": source}
+        self.inputs["injection_time"] = {"from": source}
         self.inputs["reference"] = {"from": place}
         self._note("time_from_injection", seconds, "reference minus injection", "s")
         shares = [decayed(t, half_life) for t in seconds]
