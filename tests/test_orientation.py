@@ -93,12 +93,9 @@ def test_oblique(kind: str, tmp_path: Path, expected: np.ndarray) -> None:
         functional = save_nifti(tmp_path / "pet.nii.gz", turned, oblique)
     else:
         functional = save_dicom(tmp_path / "pet", turned, oblique, "PT", "pet")
-    result = monai_fusion.fuse(
-        save_nifti(tmp_path / "mri.nii.gz", mri), functional, axis="axial", functional_window=[0, 20000]
-    )
-    straight = monai_fusion.fuse(
-        tmp_path / "mri.nii.gz", save_nifti(tmp_path / "s.nii.gz", pet), axis="axial", functional_window=[0, 20000]
-    )
+    same = {"axis": "axial", "functional_unit": "native", "functional_window": [0, 20000]}
+    result = monai_fusion.fuse(save_nifti(tmp_path / "mri.nii.gz", mri), functional, **same)
+    straight = monai_fusion.fuse(tmp_path / "mri.nii.gz", save_nifti(tmp_path / "s.nii.gz", pet), **same)
     inside = ndimage.binary_erosion(pet > 0, iterations=2) & ~ndimage.binary_dilation(pet == 20000, iterations=2)
     difference = np.abs(result.fused - straight.fused)
     assert difference[inside].max() < 0.02  # interpolated twice

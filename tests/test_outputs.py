@@ -142,9 +142,9 @@ def test_report_says_how_and_with_what(phantom_run: Run, bundle: Path) -> None:
     assert report["versions"]["monai_fusion"] == monai_fusion.__version__
     assert report["channel_order"] == list(metadata["network_data_format"]["inputs"]["image"]["channel_def"].values())
     assert report["steps"]["inferer"]["axis"] == "acquisition"
-    decayed = 370e6 * 2 ** (-3600 / 6586.2)  # what `synthetic_dicom` injects, an hour later, in 70 kg
-    hottest = pytest.approx(20000 / (decayed / 70e3), rel=1e-6)
-    assert report["intensity"]["functional"]["high"] == hottest  # the hot spot holds more than a thousandth of the head
+    window = report["intensity"]["functional"]
+    suv = 20000 * 70e3 / (370e6 * 2 ** (-3600 / 6586.2))  # the hot spot holds more than a thousandth of the head
+    assert (window["high"], window["unit"]) == (pytest.approx(suv), "SUVbw g/ml")
     assert set(report["seconds"]) == {"reading", "fusing", "writing"}
     assert 0 < sum(report["seconds"].values()) < phantom_run.seconds
     assert report["notice"] == "For research use only. Not for diagnostic use."

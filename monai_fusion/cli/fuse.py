@@ -97,7 +97,7 @@ def add_fuse(commands: Any) -> None:
 
     suv = fuse.add_argument_group(
         "PET units",
-        "An SUV is computed from the DICOM header; these go before its values, and the report says so.",
+        "An SUV is computed from the DICOM header; what is given here goes before it, marked in the report as edited.",
     )
     suv.add_argument(
         "--functional-unit",
@@ -105,7 +105,7 @@ def add_fuse(commands: Any) -> None:
         help="auto (default: SUVbw where it can be computed, else the image's own), native (its own), SUVbw, SUVlbm, "
         "SUVlbmjames128, SUVlbmjanma, SUVbsa, SUVibw",
     )
-    suv.add_argument("--patient-weight", metavar="KG", type=float)
+    suv.add_argument("--patient-weight", metavar="KG", type=float, help="weight in kg")
     suv.add_argument("--injected-dose", metavar="MBQ", type=float, help="activity at the injection, in MBq")
     suv.add_argument("--injection-time", metavar="TIME", help="HHMMSS, or with the date YYYYMMDDHHMMSS")
     suv.add_argument(

@@ -20,7 +20,7 @@ from monai_fusion.suv.times import find_injection, find_reference, frame_duratio
 from monai_fusion.suv.unavailable import SuvUnavailableError
 from monai_fusion.suv.units import unit_name
 
-__all__ = ["SuvFactor", "SuvUnavailableError", "source_suv_type", "suv_factor"]
+__all__ = ["SuvFactor", "SuvUnavailableError", "significant", "source_suv_type", "suv_factor"]
 
 _GRAMS_FROM, _MBQ_BELOW, _CENTIMETRES_FROM = 1000, 1e5, 3
 
@@ -49,6 +49,11 @@ class SuvFactor:
     values: list[float]
     inputs: dict[str, Any]
     warnings: list[str] = field(default_factory=list)
+
+
+def significant(value: float) -> float:
+    """Ten digits: what is told in the report, from which UIDs follow, must not depend on the machine's last ones."""
+    return float(f"{value:.10g}")
 
 
 def source_suv_type(header: dict[str, Any]) -> str | None:
@@ -159,7 +164,7 @@ class _Rules:
         earliest = min(references, key=lambda moment: seconds_between(references[0], moment))
         injection, source = find_injection(self.header, self.edits, earliest, half_life, self.warnings)
         seconds = seconds_from_injection(self.header, injection, references, half_life, self.warnings)
-        self.inputs["injection"] = {"from": source}
+        self.inputs["injection_time"] = {"from": source}
         self.inputs["reference"] = {"from": place}
         self._note("time_from_injection", seconds, "reference minus injection", "s")
         shares = [decayed(t, half_life) for t in seconds]
@@ -216,7 +221,8 @@ class _Rules:
         return measure
 
     def _note(self, name: str, values: list[float], place: str, unit: str) -> None:
-        self.inputs[name] = {"min": min(values), "max": max(values), "unit": unit, "from": place}
+        low, high = significant(min(values)), significant(max(values))
+        self.inputs[name] = {"min": low, "max": high, "unit": unit, "from": place}
 
     def _warn(self, text: str) -> None:
         if text not in self.warnings:

@@ -14,7 +14,7 @@ from monai.transforms import MapTransform
 from monai_fusion.data.source import facts_of, name_of
 from monai_fusion.errors import InputError
 from monai_fusion.suv import SUV_TYPES, SuvEdits, SuvFactor, SuvUnavailableError, suv_factor, suv_name, unit_name
-from monai_fusion.suv.factor import source_suv_type
+from monai_fusion.suv.factor import significant, source_suv_type
 
 __all__ = ["UNITS", "ConvertToSUVd"]
 
@@ -121,7 +121,7 @@ class ConvertToSUVd(MapTransform):
         facts["suv"] = {
             "type": factor.suv_type,
             "unit": facts["units"],
-            "factor": {"min": min(factor.values), "max": max(factor.values), "from": own},
+            "factor": {"min": significant(min(factor.values)), "max": significant(max(factor.values)), "from": own},
             "inputs": factor.inputs,
             "edited": [key for key, entry in factor.inputs.items() if entry["from"] == "edited"],
         }

@@ -228,7 +228,7 @@ def test_the_report_of_an_edited_run(edited: Run) -> None:
     factor = 84e3 / (185e6 * 2 ** (-1800 / 6586.2))
     assert suv["factor"] == {"min": pytest.approx(factor), "max": pytest.approx(factor), "from": "Bq/ml"}
     assert (suv["type"], suv["unit"], edited.report["functional"]["units"]) == ("BW", "SUVbw g/ml", "SUVbw g/ml")
-    assert suv["edited"] == ["patient_weight", "injected_dose", "injection"]
+    assert suv["edited"] == ["patient_weight", "injected_dose", "injection_time"]
     assert suv["inputs"]["patient_weight"] == {"value": 84, "unit": "kg", "from": "edited", "in_header": 70}
     assert suv["inputs"]["injected_dose"] == {"value": 185, "unit": "MBq", "from": "edited", "in_header": 370}
     assert suv["inputs"]["time_from_injection"]["max"] == 1800
