@@ -20,7 +20,7 @@ def quiet(names: Sequence[str]) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="NvImgCodecPydicomReader")
-            warnings.filterwarnings("ignore", module="pydicom|highdicom|pynetdicom|dicomweb_client|urllib3")
+            warnings.filterwarnings("ignore", module="pydicom|highdicom")
             yield
     finally:
         for logger, level in zip(loggers, levels):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -23,7 +24,8 @@ def connected(settings: ArchiveSettings, error: type[FusionError]) -> Iterator[A
     Raises:
         InputError: the settings cannot be used.
     """
-    with quiet(_CHATTY):
+    with quiet(_CHATTY), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom's show the value that they are about
         try:
             yield open_archive(settings)
         except ArchiveError as reason:

@@ -31,6 +31,7 @@ class FakeDicomweb(ThreadingHTTPServer):
         self.requests: list[str] = []
         self.stop = threading.Event()
         self.before: Callable[[_Handler], bool] = lambda handler: False
+        self.headers: dict[str, str] = {}
         self.extra: dict[str, int] = {}  # what is said of a series beside the required
 
     @property
@@ -114,7 +115,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def answer(self, status: int, kind: str, body: bytes, **headers: str) -> bool:
         self.send_response(status)
-        for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **headers}.items():
+        for name, value in {
+            "Content-Type": kind,
+            "Content-Length": str(len(body)),
+            **self.server.headers,
+            **headers,
+        }.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)

@@ -15,7 +15,7 @@ import pydicom
 import pytest
 from fake_dicomweb import FakeDicomweb, fake_dicomweb, store_answer
 from fixtures import at_once, results, study  # noqa: F401
-from patient import Study, command
+from patient import BIRTH_DATE, NAME, Study, command, process
 
 TIMEOUT = ["--timeout", "0.5"]
 
@@ -153,6 +153,17 @@ def test_it_tries_again_where_the_archive_is_busy(archive: FakeDicomweb, study: 
     assert command(study, "pull", archive.url, "--study", study.uid, "-o", tmp_path / "study").code == 0
     assert len(list((tmp_path / "study").rglob("*.dcm"))) == 16
     assert archive.requests[:3] == ["studies"] * 3
+
+
+def test_what_the_libraries_would_log_and_warn_of(archive: FakeDicomweb, study: Study, tmp_path: Path) -> None:
+    """dicomweb-client logs an archive's Warning header, pydicom warns of values that do not fit, with the value."""
+    listed, odd = archive.listed, {"00100030": {"vr": "DA", "Value": [f"{BIRTH_DATE}-{NAME}"]}}
+    archive.listed = lambda kind, path: [one | odd for one in listed(kind, path)]  # type: ignore[method-assign]
+    archive.headers["Warning"] = f"299 fake: {NAME} has more"
+    for said in (command, process):
+        folder = tmp_path / said.__name__
+        assert said(study, "pull", archive.url, "--study", study.uid, "-o", folder).code == 0
+        assert said(study, "pull", archive.url, "--study", study.uid, "-o", folder).code == 4
 
 
 def test_a_folder_that_holds_something_is_left_alone(archive: FakeDicomweb, study: Study, tmp_path: Path) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import subprocess
-import sys
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -14,7 +12,7 @@ import pytest
 from certificates import Certificates, make_certificates
 from fixtures import at_once, study  # noqa: F401
 from orthanc import Orthanc, own_network
-from patient import ACCESSION, PATIENT_ID, Said, Study, command
+from patient import ACCESSION, PATIENT_ID, Study, command, process
 from pydicom.uid import UID, JPEG2000Lossless, JPEGLSLossless, RLELossless
 from relay import Relay
 
@@ -445,21 +443,11 @@ def test_killed_in_the_middle_of_storing(
 def test_a_process_of_its_own_shows_no_identifier(
     archive: Orthanc, study: Study, results: Path, tmp_path: Path
 ) -> None:
-    """As `command` looks, but with logging and warnings as Python sets them up where no test runs."""
-
-    def run(*arguments: object) -> Said:
-        program = "import sys; from monai_fusion.cli import main; sys.exit(main())"
-        words = [sys.executable, "-c", program, *map(str, arguments)]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
-        text = done.stdout + done.stderr
-        assert [secret for secret in study.secrets if secret in text] == []
-        return Said(done.returncode, text)
-
     dimse = [archive.dimse, "--aet", "FUSION"]
-    assert run("pull", archive.web, "--study", study.uid, "-o", tmp_path / "web").code == 0
-    assert run("pull", *dimse, "--accession", ACCESSION, "-o", tmp_path / "dimse").code == 0
-    assert run("send", results, archive.web).code == 0
+    assert process(study, "pull", archive.web, "--study", study.uid, "-o", tmp_path / "web").code == 0
+    assert process(study, "pull", *dimse, "--accession", ACCESSION, "-o", tmp_path / "dimse").code == 0
+    assert process(study, "send", results, archive.web).code == 0
     archive.empty()
-    assert run("send", results, *dimse).code == 0
+    assert process(study, "send", results, *dimse).code == 0
     missing = ["--study", study.uid, "--series", study.series("PT"), "-o", tmp_path / "none"]
-    assert run("pull", archive.web, "--patient", PATIENT_ID, *missing).code == 3
+    assert process(study, "pull", archive.web, "--patient", PATIENT_ID, *missing).code == 3
