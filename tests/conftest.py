@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nibabel as nib
 import numpy as np
@@ -12,6 +13,9 @@ import torch
 from monai_fusion.data.synthetic_dicom import write_synthetic_series
 from monai_fusion.networks.vgg import VGG16_CAFFE, VGGFeatures
 from monai_fusion.workflow import bundle_root
+
+if TYPE_CHECKING:
+    from dicom_tools import MovedPair
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -78,6 +82,13 @@ def dicom_pair(tmp_path: Path) -> tuple[Path, Path]:
         save_dicom(tmp_path / "mri", mri, AFFINE, "MR", "mri"),
         save_dicom(tmp_path / "pet", pet, AFFINE, "PT", "pet"),
     )
+
+
+@pytest.fixture(scope="session")
+def moved(tmp_path_factory: pytest.TempPathFactory) -> MovedPair:
+    from dicom_tools import write_moved_pair
+
+    return write_moved_pair(tmp_path_factory.mktemp("moved"))
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-import shutil
-import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,14 +13,15 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
-import SimpleITK as sitk
 from conftest import AFFINE, head, save_dicom, save_nifti
+from dicom_tools import read_by_dcm2niix, read_by_itk, validate
 from pydicom.dataset import Dataset
 from runs import Run, luma, names, read_series, run, save_picture, sha256, smooth, turned
 
 import monai_fusion
+from monai_fusion.data.source import LPS_TO_RAS
+from monai_fusion.transforms.save import _identity
 
-LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 VOLUME_RESULTS = {"fused.nii.gz", "fused_color.nii.gz", "dicom", "contact_sheet.png", "report.json"}
 
 
@@ -217,6 +216,30 @@ def test_another_parameter_makes_another_series(
     assert uids(usual).isdisjoint(uids(changed))
 
 
+def test_what_is_written_beside_changes_no_uid(fuse_small: Callable[..., list[Dataset]]) -> None:
+    assert uids(fuse_small()) == uids(fuse_small(presentation_state=True, progress=False))
+
+
+def test_uids_follow_from_inputs_not_from_what_was_found(phantom_run: Run) -> None:
+    """The last digits of a registration differ between machines; the file of a transform is an input."""
+    report = {**phantom_run.report, "steps": {"preprocessing": {"class": "a", "mode": "rigid"}}}
+
+    def identity(**changes: Any) -> str:
+        return _identity({**report, **changes})
+
+    found = {"mode": "rigid", "matrix_lps": np.eye(4).tolist(), "similarity": {"before": 0.1, "after": 0.9}}
+    assert identity(registration=found) == identity(registration={**found, "matrix_lps": (2 * np.eye(4)).tolist()})
+    assert identity(registration=found) == identity()
+    assert identity(mri={**report["mri"], "files": ["/elsewhere/1.dcm"]}) == identity()
+    for change in (
+        {"registration": {"sha256": "0"}},
+        {"mri": {**report["mri"], "sha256": "0"}},
+        {"model": {**report["model"], "sha256": "0"}},
+        {"steps": {"preprocessing": {"class": "a", "mode": "affine"}}},
+    ):
+        assert identity(**change) != identity()
+
+
 def test_results_of_an_earlier_run_are_replaced(fuse_small: Callable[..., list[Dataset]], tmp_path: Path) -> None:
     """Of a run of another kind too; what is not ours stays."""
     mri, pet = head((24, 28, 8))
@@ -270,16 +293,8 @@ def test_dicom_is_a_new_derived_series(any_run: Run) -> None:
         assert "RescaleSlope" not in instance
 
 
-def validate(program: str, *files: Path) -> list[str]:
-    """The errors that one of dicom3tools' validators finds."""
-    if shutil.which(program) is None:
-        pytest.skip(f"{program} (dicom3tools) is not installed")
-    done = subprocess.run([program, *map(str, files)], capture_output=True, text=True, check=False)
-    return [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("Error")]
-
-
 def test_dciodvfy(any_run: Run) -> None:
-    for file in (any_run.out / "dicom" / "fused").iterdir():
+    for file in (any_run.out / "dicom").rglob("*.dcm"):
         assert validate("dciodvfy", file) == []
 
 
@@ -304,25 +319,8 @@ def test_loss_is_told(lossy: str, tmp_path: Path) -> None:
 
 def test_dcentvfy(dicom_run: Run) -> None:
     """Input and output together are one patient, one study, one frame of reference."""
-    series = [file for folder in (dicom_run.mri, dicom_run.out / "dicom" / "fused") for file in folder.iterdir()]
-    assert validate("dcentvfy", *series) == []
-
-
-def read_by_dcm2niix(series: Path, folder: Path) -> nib.Nifti1Image:
-    if shutil.which("dcm2niix") is None:
-        pytest.skip("dcm2niix is not installed")
-    folder.mkdir()
-    command = ["dcm2niix", "-z", "n", "-b", "n", "-f", "back", "-o", str(folder), str(series)]
-    subprocess.run(command, check=True, capture_output=True)
-    return nib.load(folder / "back.nii")
-
-
-def read_by_itk(series: Path, folder: Path) -> nib.Nifti1Image:
-    image = sitk.ReadImage(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(series)))
-    affine = np.eye(4)
-    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
-    affine[:3, 3] = image.GetOrigin()
-    return nib.Nifti1Image(sitk.GetArrayFromImage(image).transpose(2, 1, 0), LPS_TO_RAS @ affine)
+    folders = [folder for folder in (dicom_run.mri, dicom_run.functional, dicom_run.out / "dicom") if folder.is_dir()]
+    assert validate("dcentvfy", *(file for folder in folders for file in folder.rglob("*.dcm"))) == []
 
 
 @pytest.mark.parametrize("read", [read_by_dcm2niix, read_by_itk])
@@ -330,6 +328,14 @@ def test_dicom_is_read_back(read: Callable[[Path, Path], nib.Nifti1Image], any_r
     """On the grid of the MRI, and to the digit."""
     back = nib.as_closest_canonical(read(any_run.out / "dicom" / "fused", tmp_path / "back"))
     expected = nib.as_closest_canonical(nib.Nifti1Image(any_run.stored.astype(np.int16), any_run.fused.affine))
+    np.testing.assert_allclose(back.affine, expected.affine, atol=1e-3)
+    assert np.array_equal(np.asarray(back.dataobj), np.asarray(expected.dataobj))
+
+
+@pytest.mark.parametrize("read", [read_by_dcm2niix, read_by_itk])
+def test_colour_dicom_is_read_back(read: Callable[[Path, Path], nib.Nifti1Image], any_run: Run, tmp_path: Path) -> None:
+    back = nib.as_closest_canonical(read(any_run.out / "dicom" / "fused_color", tmp_path / "back"))
+    expected = nib.as_closest_canonical(nib.load(any_run.out / "fused_color.nii.gz"))
     np.testing.assert_allclose(back.affine, expected.affine, atol=1e-3)
     assert np.array_equal(np.asarray(back.dataobj), np.asarray(expected.dataobj))
 

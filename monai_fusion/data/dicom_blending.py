@@ -6,6 +6,7 @@ the viewer takes both series from the archive.
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import numpy as np
@@ -126,6 +127,8 @@ def _displayed_area(study: FusedStudy) -> Dataset:
 
 
 def _srgb() -> bytes:
-    """sRGB as an input profile: the Standard asks for the class ``scnr`` where Pillow makes one of a monitor."""
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    return profile[:12] + b"scnr" + profile[16:]
+    """sRGB as the Standard asks for it: class ``scnr`` (input) where Pillow makes a monitor's, and always the same."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile[12:16] = b"scnr"
+    profile[24:36] = struct.pack(">6H", 2000, 1, 1, 0, 0, 0)  # when it was made: now, says Pillow
+    return bytes(profile)

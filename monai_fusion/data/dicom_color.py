@@ -52,7 +52,6 @@ def color_objects(study: FusedStudy, color: torch.Tensor, max_bytes: int = MAX_P
     base.Rows, base.Columns = rows, columns
     base.BitsAllocated, base.BitsStored, base.HighBit = 8, 8, 7
     base.PixelRepresentation = 0
-    base.FrameIncrementPointer = Tag("PerFrameFunctionalGroupsSequence")
     study.set_sources(base, study.all_sources())
     plane = plane_attributes(study.affine, 0)
     orientation = _item(ImageOrientationPatient=plane["ImageOrientationPatient"])
@@ -67,6 +66,8 @@ def color_objects(study: FusedStudy, color: torch.Tensor, max_bytes: int = MAX_P
         instance.SOPInstanceUID = study.uid("fused_color", str(start), str(stop))
         instance.InstanceNumber = number + 1
         instance.NumberOfFrames = stop - start
+        if stop - start > 1:
+            instance.FrameIncrementPointer = Tag("PerFrameFunctionalGroupsSequence")
         positions = [plane_attributes(study.affine, k)["ImagePositionPatient"] for k in range(start, stop)]
         instance.PerFrameFunctionalGroupsSequence = [
             _item(PlanePositionSequence=[_item(ImagePositionPatient=position)]) for position in positions

@@ -168,8 +168,6 @@ class FusedStudy:
             manufacturer_model_name=self.report["model"]["name"],
             series_description=f"{description} (research use only)",
             transfer_syntax_uid=ExplicitVRLittleEndian,
-            series_date=now.date(),
-            series_time=now.time(),
             coding_schemes=[
                 highdicom.coding_schemes.CodingSchemeIdentificationItem(
                     _PRIVATE_SCHEME, name="monai-fusion", responsible_organization="monai-fusion"
@@ -178,10 +176,10 @@ class FusedStudy:
         )
         instance.add_new("SoftwareVersions", "LO", self._versions)
         del instance.SOPInstanceUID, instance.InstanceNumber
-        for what in ("InstanceCreation", "Content"):
-            if f"{what}Date" in instance:  # a presentation state has no content date
-                setattr(instance, f"{what}Date", instance.SeriesDate)
-                setattr(instance, f"{what}Time", instance.SeriesTime)
+        for what in ("InstanceCreation", "Content", "Series"):
+            if what == "Series" or f"{what}Date" in instance:  # a presentation state has no content date
+                setattr(instance, f"{what}Date", now.strftime("%Y%m%d"))
+                setattr(instance, f"{what}Time", now.strftime("%H%M%S.%f"))
         if template is not None:
             with reading(template.filename):
                 self._carry_over(instance, template)

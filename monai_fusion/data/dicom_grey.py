@@ -34,6 +34,7 @@ _ACQUISITION: dict[str, tuple[str, str, str | None]] = {
     "EchoTime": ("EffectiveEchoTime", "MREchoSequence", None),
     "EchoTrainLength": ("EchoTrainLength", "MRTimingAndRelatedParametersSequence", None),
 }
+_CONVERTED = "UnassignedSharedConvertedAttributesSequence"  # of an object converted from a classic series
 _ECHO_PULSES = {"SPIN": "SE", "GRADIENT": "GR", "BOTH": ["SE", "GR"]}
 
 
@@ -79,6 +80,8 @@ def _set_acquisition(instance: Dataset, source: SourceImage | None) -> None:
             value: Any = source.header.get(keyword)
             if value is None and source.frame is not None:
                 value = source.attribute(enhanced, group)
+                if value is None:
+                    value = source.group(_CONVERTED).get(keyword)
             setattr(instance, keyword, fallback if value is None else value)
         pulses = source.header.get("EchoPulseSequence")
         if "ScanningSequence" not in source.header and pulses in _ECHO_PULSES:
