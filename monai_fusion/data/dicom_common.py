@@ -35,8 +35,8 @@ __all__ = [
 
 #: Why a result refers to an image of each source: CID 7202.
 _PURPOSES = {
-    "mri": codes.DCM.StructuralImageForImageProcessing,
-    "functional": codes.DCM.SourceImageForImageProcessingOperation,
+    "mri": CodedConcept.from_code(codes.DCM.StructuralImageForImageProcessing),
+    "functional": CodedConcept.from_code(codes.DCM.SourceImageForImageProcessingOperation),
 }
 
 #: Read before any other text in viewers that show comments; the series description says it too.
@@ -277,7 +277,7 @@ class FusedStudy:
         items = []
         for role, used in images.items():
             for item in image_references(used):
-                item.PurposeOfReferenceCodeSequence = [CodedConcept.from_code(_PURPOSES[role])]
+                item.PurposeOfReferenceCodeSequence = [_PURPOSES[role]]
                 if role == "mri":
                     item.SpatialLocationsPreserved = "YES"
                 items.append(item)
