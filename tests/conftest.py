@@ -54,6 +54,10 @@ AFFINE = np.array([[3.0, 0, 0, -58], [0, 3.0, 0, -70], [0, 0, 5.0, -45], [0, 0, 
 """Index to RAS of `head`."""
 
 
+SUV_BW = 70e3 / (370e6 * 2 ** (-3600 / 6586.2))
+"""SUVbw of 1 Bq/ml in a series of `write_synthetic_series`: 370 MBq of F-18 an hour before, in 70 kg."""
+
+
 def save_nifti(path: Path, array: np.ndarray, affine: np.ndarray = AFFINE) -> Path:
     image = nib.Nifti1Image(array, affine)
     image.set_sform(affine, 1)

@@ -13,7 +13,7 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
-from conftest import AFFINE, head, save_dicom, save_nifti
+from conftest import AFFINE, SUV_BW, head, save_dicom, save_nifti
 from dicom_tools import read_by_dcm2niix, read_by_itk, validate
 from pydicom.dataset import Dataset
 from runs import Run, luma, names, read_series, run, save_picture, sha256, smooth, turned
@@ -142,7 +142,7 @@ def test_report_says_how_and_with_what(phantom_run: Run, bundle: Path) -> None:
     assert report["channel_order"] == list(metadata["network_data_format"]["inputs"]["image"]["channel_def"].values())
     assert report["steps"]["inferer"]["axis"] == "acquisition"
     window = report["intensity"]["functional"]
-    suv = 20000 * 70e3 / (370e6 * 2 ** (-3600 / 6586.2))  # the hot spot holds more than a thousandth of the head
+    suv = 20000 * SUV_BW  # the hot spot holds more than a thousandth of the head
     assert (window["high"], window["unit"]) == (pytest.approx(suv), "SUVbw g/ml")
     assert set(report["seconds"]) == {"reading", "fusing", "writing"}
     assert 0 < sum(report["seconds"].values()) < phantom_run.seconds

@@ -30,7 +30,7 @@ PLANTED = {
     "AccessionNumber": "ACC4714",
     "StudyID": "STUDY4715",
     "StudyDate": "20251224",
-    "StudyTime": "175301",
+    "StudyTime": "175301.987654",
     "SeriesDate": "20251225",
     "AcquisitionDate": "20251226",
     "ContentDate": "20251227",

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from conftest import AFFINE, head, save_dicom, save_nifti
+from conftest import AFFINE, SUV_BW, head, save_dicom, save_nifti
 from dicom_tools import MovedPair, every_object, validate, window
 from pydicom.dataset import Dataset
 from runs import read_series
@@ -36,7 +36,8 @@ def test_grey_scale_of_each_source(
 ) -> None:
     """Stored values through rescale and window of the state give what the run made of the values: [0, 1]."""
     series = read_series(moved.mri if role == "mri" else moved.pet)
-    low, high = (result.report["intensity"][role][end] for end in ("low", "high"))
+    unit = SUV_BW if role == "functional" else 1.0
+    low, high = (result.report["intensity"][role][end] / unit for end in ("low", "high"))
     [item] = [item for item in state.BlendingSequence if item.BlendingPosition == position]
     [referred] = item.ReferencedSeriesSequence
     assert (item.StudyInstanceUID, referred.SeriesInstanceUID) == (

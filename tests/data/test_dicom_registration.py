@@ -8,7 +8,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from conftest import AFFINE, head, save_nifti
+from conftest import AFFINE, SUV_BW, head, save_nifti
 from dicom_tools import MovedPair, every_object, study_of, validate
 from pydicom.dataset import Dataset
 from runs import read_series, turned
@@ -85,7 +85,7 @@ def test_itk_moves_the_pet_as_the_run_did(moved: MovedPair, out: Path, result: F
     if result.affine[2, 2] * mri.GetDirection()[8] < 0:
         uptake = uptake[..., ::-1]
     window = result.report["intensity"]["functional"]
-    expected = np.clip((uptake - window["low"]) / (window["high"] - window["low"]), 0, 1)
+    expected = np.clip((uptake * SUV_BW - window["low"]) / (window["high"] - window["low"]), 0, 1)
     np.testing.assert_allclose(result.sources["functional"][:, :, 1:-1], expected[:, :, 1:-1], atol=1e-3)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pydicom
 import pytest
 import torch
-from conftest import AFFINE, head, save_dicom, save_nifti
+from conftest import AFFINE, SUV_BW, head, save_dicom, save_nifti
 from monai.data import MetaTensor
 from monai.transforms import LoadImaged
 from pydicom.dataset import Dataset
@@ -26,9 +26,6 @@ from monai_fusion.data.reader import SourceReader
 from monai_fusion.data.source import facts_of
 from monai_fusion.errors import InputError
 from monai_fusion.transforms import ConvertToSUVd
-
-#: What `write_synthetic_series` writes: 70 kg, 370 MBq of F-18, an hour before the scan.
-FACTOR = 70e3 / (370e6 * 2 ** (-3600 / 6586.2))
 
 
 def load(path: Path) -> MetaTensor:
@@ -86,12 +83,12 @@ def test_ibsi(ibsi: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("unit", "scale", "name"),
     [
-        ("auto", FACTOR, "SUVbw g/ml"),
+        ("auto", SUV_BW, "SUVbw g/ml"),
         ("native", 1.0, "Bq/ml"),
-        ("SUVbw", FACTOR, "SUVbw g/ml"),
-        ("suvbsa", FACTOR / 70e3 * 71.84 * 70**0.425 * 175**0.725, "SUVbsa cm2/ml"),
-        ("SUVlbm", FACTOR / 70 * (1.10 * 70 - 120 * 0.16 + 1.07 * 70 - 148 * 0.16) / 2, "SUVlbm g/ml"),  # sex O
-        ("SUVibw", FACTOR / 70 * (48.0 + 1.06 * 23 + 45.5 + 0.91 * 23) / 2, "SUVibw g/ml"),
+        ("SUVbw", SUV_BW, "SUVbw g/ml"),
+        ("suvbsa", SUV_BW / 70e3 * 71.84 * 70**0.425 * 175**0.725, "SUVbsa cm2/ml"),
+        ("SUVlbm", SUV_BW / 70 * (1.10 * 70 - 120 * 0.16 + 1.07 * 70 - 148 * 0.16) / 2, "SUVlbm g/ml"),  # sex O
+        ("SUVibw", SUV_BW / 70 * (48.0 + 1.06 * 23 + 45.5 + 0.91 * 23) / 2, "SUVibw g/ml"),
     ],
 )
 def test_units(pet: Path, unit: str, scale: float, name: str) -> None:
@@ -265,7 +262,7 @@ def test_auto_changes_nothing_of_the_picture(pair: tuple[Path, Path]) -> None:
     assert native.report["functional"]["units"] == "Bq/ml"
     np.testing.assert_allclose(auto.fused, native.fused, atol=1e-5)
     windows = [result.report["intensity"]["functional"]["high"] for result in (auto, native)]
-    assert windows[0] / windows[1] == pytest.approx(FACTOR)
+    assert windows[0] / windows[1] == pytest.approx(SUV_BW)
 
 
 def test_differing_factors_change_the_picture_by_these_factors(tmp_path: Path) -> None:
