@@ -282,6 +282,10 @@ REFUSED: dict[str, Callable[[Path], Refused]] = {
     "a slice twice": lambda d: Refused(
         classic(d / "s", places=[0, 1, 2, 3, 3, 4]), ("lie at the same place", "take one of them out")
     ),
+    "two echoes whose slices interleave": lambda d: Refused(
+        classic(d / "s", slice_tags=lambda k: {"EchoTime": [2.3, 4.6][k % 2]}),
+        ("differ in echo time (2.3 ms to 4.6 ms)", "split the series"),
+    ),
     "gantry tilt": lambda d: Refused(classic(d / "s", grid=TILTED), ("gantry tilt",)),
     "a localiser": lambda d: Refused(
         classic(d / "s", ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]), ("localiser is no volume", "choose another")
