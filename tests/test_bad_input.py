@@ -31,6 +31,7 @@ from bad_inputs import (
     good_pet,
     series,
     several_frames,
+    shortened,
     uid_of,
     written,
 )
@@ -120,6 +121,14 @@ def test_the_series_chosen_is_fused(tmp_path: Path, fuse: Fuse) -> None:
         report = json.loads((tmp_path / "out" / "report.json").read_text())
         assert report["mri"]["series_uid"] == second
         assert report["functional"]["series_uid"] == uid_of(study / "pet")
+
+
+def test_a_missing_slice_is_interpolated_when_asked_for(tmp_path: Path, fuse: Fuse) -> None:
+    mri, out = shortened(tmp_path, "0005.dcm"), tmp_path / "out"
+    code, warnings = fuse(mri, good_pet(tmp_path), "-o", out, "--mri-uneven", "resample")
+    assert code == 0
+    assert "mri: its slices are unevenly spaced" in "".join(warnings)
+    assert voxels(out).shape == MRI.shape
 
 
 def test_a_file_name_is_not_run(tmp_path: Path, fuse: Fuse, monkeypatch: pytest.MonkeyPatch) -> None:

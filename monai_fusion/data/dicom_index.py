@@ -84,7 +84,10 @@ _last = _Last()
 
 def _index(files: Sequence[Path], asked: set[Path], progress: bool) -> list[DicomSeries]:
     series: dict[str, DicomSeries] = {}
-    with ThreadPoolExecutor(_THREADS) as pool, tqdm(total=len(files), desc="indexing", disable=not progress) as bar:
+    with (
+        ThreadPoolExecutor(_THREADS) as pool,
+        tqdm(total=len(files), desc="indexing", disable=not progress, leave=False) as bar,
+    ):
         try:
             for file, header, planes in pool.map(lambda file: _read(file, file in asked), files):
                 bar.update()

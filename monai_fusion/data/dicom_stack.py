@@ -27,6 +27,9 @@ _LARGEST_HOLE = 4  # grid spacings that may be interpolated over: three slices t
 
 #: Marks that differ from slice to slice, so that their order at one place counts, and not their value.
 _RISING = ("trigger time", "acquisition time")
+#: Marks that one volume has one value of; two stacks that interleave would be taken for one of half the distance.
+_STEADY = ("echo time", "b-value", "inversion time", "energy window", "R-R interval", "time slot", "phase")
+_STEADY_TOLERANCE = 0.01
 _UNITS = {"echo time": "ms", "inversion time": "ms", "trigger time": "ms", "frame reference time": "ms"}
 _UNITS |= {"b-value": "s/mm2", "flip angle": "degrees", "cardiac phase": "%"}
 
@@ -187,6 +190,14 @@ def _normal(plane: Plane) -> np.ndarray:
     return np.asarray(normal / np.linalg.norm(normal))
 
 
+def _check_steady(planes: Sequence[Plane], name: str) -> None:
+    for mark in _STEADY:
+        values = [plane.marks[mark] for plane in planes if mark in plane.marks]
+        if values and max(values) - min(values) > _STEADY_TOLERANCE * max(map(abs, values)):
+            lowest, highest = _told(mark, min(values)), _told(mark, max(values))
+            raise InputError(f"{name}: its slices differ in {mark} ({lowest} to {highest}); split the series")
+
+
 def stack_planes(planes: Sequence[Plane], name: str, role: str, uneven: str = "refuse") -> Stack:
     """Orders the planes of one volume along their normal.
 
@@ -199,9 +210,11 @@ def stack_planes(planes: Sequence[Plane], name: str, role: str, uneven: str = "r
             median, so that a near duplicate does not count), stretched so that the ends coincide.
 
     Raises:
-        InputError: a single slice, planes at the same place, uneven distances (beyond 0.1 mm and 1 %, or beyond what
-            may be interpolated), or planes that are not stacked along their normal.
+        InputError: a single slice, planes of several echoes or gates, planes at the same place, uneven distances
+            (beyond 0.1 mm and 1 %, or beyond what may be interpolated), or planes that are not stacked along their
+            normal.
     """
+    _check_steady(planes, name)
     if len(planes) < 2:
         raise InputError(f"{planes[0].file}: a single slice; name the folder that holds the whole series")
     normal = _normal(planes[0])

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from dicom_cases import VOLUME, classic, edit, enhanced, gated, nm, several, without_preamble, zipped
+from dicom_objects import VOLUME, classic, compressed, edit, enhanced, gated, nm, several, without_preamble, zipped
 
 from monai_fusion.data.dicom_file import looks_like_dicom, read_dicom, read_dicom_and_hash
 from monai_fusion.data.reader import SourceReader
@@ -57,11 +57,7 @@ def test_a_missing_codec_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     from pydicom.pixels.decoders import JPEG2000LosslessDecoder
     from pydicom.uid import JPEG2000Lossless
 
-    folder = classic(tmp_path / "s")
-    for file in folder.iterdir():
-        dataset = pydicom.dcmread(file)
-        dataset.compress(JPEG2000Lossless, generate_instance_uid=False)
-        dataset.save_as(file)
+    folder = compressed(tmp_path / "s", JPEG2000Lossless)
     monkeypatch.setattr(JPEG2000LosslessDecoder, "_available", {})
     with pytest.raises(InputError, match=r"compressed \(JPEG 2000.*pip install 'monai-fusion\[codecs\]'"):
         SourceReader("mri").get_data(folder)

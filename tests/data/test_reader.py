@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dicom_cases import ECHOES, SHAPE, VOLUME, classic, several, zipped
+from dicom_objects import ECHOES, SHAPE, VOLUME, classic, several, zipped
 from monai.transforms import Compose, LoadImaged
 from test_dicom_cases import LPS_TO_RAS, assert_same, by_highdicom, by_itk
 

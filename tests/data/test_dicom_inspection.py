@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent / "data"))
-
-from dicom_cases import ECHOES, classic, edit, report, several, zipped
+from dicom_objects import ECHOES, classic, edit, report, several, zipped
 
 from monai_fusion import cli
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "dicom.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "dicom.md"
 
 
 @pytest.fixture
