@@ -27,7 +27,15 @@ class OutputFolder:
     """
 
     #: Everything a run may leave in its folder, the report last.
-    NAMES = ("fused.nii.gz", "fused_color.nii.gz", "fused.png", "dicom", "contact_sheet.png", REPORT_FILE)
+    NAMES: tuple[str, ...] = (
+        "fused.nii.gz",
+        "fused_color.nii.gz",
+        "fused.png",
+        "dicom",
+        "mri_to_functional.tfm",
+        "contact_sheet.png",
+        REPORT_FILE,
+    )
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)

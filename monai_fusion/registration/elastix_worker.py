@@ -58,8 +58,7 @@ def main() -> None:
     for line in stdin:
         job = json.loads(line)
         geometries = [
-            {**geometry, "direction": np.array(geometry["direction"])}
-            for geometry in (task["fixed"], job["moving"])
+            {**geometry, "direction": np.array(geometry["direction"])} for geometry in (task["fixed"], job["moving"])
         ]
         settings = parameters.New()
         maps = settings.GetDefaultParameterMap(job["transform"])

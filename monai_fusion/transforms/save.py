@@ -20,7 +20,7 @@ from monai_fusion.data.report import REPORT_KEY, read_report, write_report
 from monai_fusion.errors import OutputError
 from monai_fusion.slices import SlicePlan
 
-__all__ = ["SaveContactSheetd", "SaveDicomd", "SaveNiftid", "SavePictured", "writing"]
+__all__ = ["SaveContactSheetd", "SaveDicomd", "SaveNiftid", "SavePictured", "SaveTransformd", "writing"]
 
 
 @contextmanager
@@ -101,6 +101,18 @@ class SavePictured(_Save):
         return {}
 
 
+class SaveTransformd(_Save):
+    """Volumes that were registered: ``mri_to_functional.tfm``, from the MRI to the functional image (ITK, LPS)."""
+
+    def save(self, data: dict[Hashable, Any], report: dict[str, Any]) -> dict[Hashable, Any]:
+        from monai_fusion.data.transform_file import write_itk_transform
+
+        if "verdict" in report.get("registration", {}):
+            with writing(self.output.file("mri_to_functional.tfm")) as path:
+                write_itk_transform(path, np.array(report["registration"]["matrix_lps"]))
+        return {}
+
+
 class SaveContactSheetd(_Save):
     """Volumes: ``contact_sheet.png``, both sources and both fused images, slice by slice."""
 
@@ -141,7 +153,14 @@ class SaveDicomd(_Save):
 
     @staticmethod
     def _identity(report: dict[str, Any]) -> str:
-        """A hash of all that the result was made from and by; where the files lie does not count."""
+        """A hash of all that the result was made from and by, never of what came out (the last digits of a registration
+        depend on the machine); where the files lie does not count."""
         sources = [{k: v for k, v in report[role].items() if k != "files"} for role in ("mri", "functional")]
-        steps = [report.get("registration"), report["model"], report["steps"], monai_fusion.__version__]
+        steps = [_given_transform(report), report["model"], report["steps"], monai_fusion.__version__]
         return hashlib.sha256(json.dumps([sources, steps], sort_keys=True).encode()).hexdigest()
+
+
+def _given_transform(report: dict[str, Any]) -> str | None:
+    """The hash of the transform made elsewhere, if there was one."""
+    registration = report.get("registration", {})
+    return registration.get("begun_with", registration).get("sha256")
