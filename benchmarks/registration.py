@@ -33,7 +33,7 @@ from monai_fusion.data.phantom import motion_matrix, write_demo_pair
 from monai_fusion.data.reader import SourceReader
 from monai_fusion.data.source import LPS_TO_RAS
 from monai_fusion.evaluation.machine import describe_machine
-from monai_fusion.registration.register import register
+from monai_fusion.registration.procedure import register
 from monai_fusion.registration.similarity import mean_distance
 from monai_fusion.registration.verdict import Evidence, judge
 from monai_fusion.registration.volume import Volume
@@ -57,13 +57,13 @@ class Pair:
     @cached_property
     def targets(self) -> np.ndarray:
         head = Volume.reduced(self.mri, self.mri_affine)
-        return head.points(head.mask())[::50]
+        return head.points(head.mask)[::50]
 
     @cached_property
     def middle(self) -> np.ndarray:
         """Of the functional image's mask, LPS."""
         functional = Volume.reduced(self.functional, self.functional_affine)
-        return functional.points(functional.mask()).mean(axis=0)
+        return functional.points(functional.mask).mean(axis=0)
 
     def displaced(self, motion: np.ndarray) -> Pair:
         """The functional image moved in space by a 4x4 in LPS; its voxels stay as they are."""
@@ -95,7 +95,7 @@ def read(path: Path, role: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def functional_of(mri: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """An uptake that rises and falls with the MRI's intensity, blurred by 6 mm, on voxels of 2 mm, with noise."""
-    head = Volume(mri, affine).mask()
+    head = Volume(mri, affine).mask
     level = np.clip(mri / np.percentile(mri[head], 99), 0, 1)
     uptake = (head * (0.15 + np.sin(np.pi * level**1.3))).astype(np.float32)
     uptake = ndimage.gaussian_filter(uptake, 6 / np.sqrt(8 * np.log(2)) / np.linalg.norm(affine[:3, :3], axis=0))
@@ -168,7 +168,7 @@ def trunk(pair: Pair, seed: int) -> Pair:
 def halved(pair: Pair, seed: int) -> Pair:
     """Half of the head is missing: voxels set to zero, or (odd seeds) not there at all."""
     axis, side = seed % 3, seed // 3 % 2
-    plane = ndimage.center_of_mass(Volume(pair.functional, pair.functional_affine).mask())[axis]
+    plane = ndimage.center_of_mass(Volume(pair.functional, pair.functional_affine).mask)[axis]
     keep = [slice(None)] * 3
     keep[axis] = slice(None, round(plane)) if side else slice(round(plane), None)
     if seed % 2:
@@ -210,7 +210,7 @@ def elastix_default(pair: Pair) -> np.ndarray:
 
 
 def simpleitk_default(pair: Pair) -> np.ndarray:
-    """ITK's v4 framework by SimpleITK: Mattes mutual information, gradient descent, three levels, started by moments."""
+    """ITK's v4 framework by SimpleITK: mutual information, gradient descent, three levels, started by moments."""
     import SimpleITK as sitk
 
     images = []
@@ -256,7 +256,10 @@ def cpu_seconds() -> float:
 
 def run_ours(pair: Pair) -> tuple[np.ndarray, dict[str, Any]]:
     found = register(pair.mri, pair.mri_affine, pair.functional, pair.functional_affine)
-    return found.matrix_lps, {"evidence": None if found.evidence is None else vars(found.evidence), "start": found.start}
+    return found.matrix_lps, {
+        "evidence": None if found.evidence is None else vars(found.evidence),
+        "start": found.start,
+    }
 
 
 def tasks() -> Iterator[tuple[str, str, str, int]]:
@@ -267,10 +270,10 @@ def tasks() -> Iterator[tuple[str, str, str, int]]:
         for i, kind in enumerate(WRONG):
             if 0 <= seed < FAILURES:
                 yield "ours", list(PAIRS)[(seed + i) % len(PAIRS)], kind, seed
-        if seed < RIVAL_RUNS:
-            for method in RIVALS:
-                for name in PAIRS:
-                    yield method, name, "right", seed
+    for seed in range(-1, RIVAL_RUNS):
+        for method in RIVALS:
+            for name in PAIRS:
+                yield method, name, "right", seed
 
 
 PAIRS: dict[str, Callable[[], Pair]] = {"SPM templates": spm, "demo": demo, "Siemens series": siemens}
@@ -301,10 +304,16 @@ def summary(rows: list[dict[str, Any]], pairs: dict[str, Pair]) -> dict[str, Any
             displaced = [r for r in right if r["seed"] >= 0]
             if not displaced or not undisplaced:
                 continue
-            against = [mean_distance(np.array(r["matrix"]), np.array(r["motion"]) @ undisplaced[0], pair.targets) for r in displaced]
+            against = [
+                mean_distance(np.array(r["matrix"]), np.array(r["motion"]) @ undisplaced[0], pair.targets)
+                for r in displaced
+            ]
             entry = {"runs": len(displaced), "error_to_undisplaced_mm": spread(against)}
             if pair.truth is not None:
-                truth = [mean_distance(np.array(r["matrix"]), np.array(r["motion"]) @ pair.truth, pair.targets) for r in displaced]
+                truth = [
+                    mean_distance(np.array(r["matrix"]), np.array(r["motion"]) @ pair.truth, pair.targets)
+                    for r in displaced
+                ]
                 entry["error_to_truth_mm"] = spread(truth)
             if method == "ours":
                 entry["verdicts"] = verdicts(displaced)

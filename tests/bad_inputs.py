@@ -230,7 +230,8 @@ def swapped(folder: Path) -> Bad:
 def no_overlap(folder: Path) -> Bad:
     away = AFFINE.copy()
     away[0, 3] += 1000
-    return bad_mri(save_nifti(folder / "bad.nii.gz", MRI, away), "pet.nii.gz", "do not overlap", "register them")
+    path = save_nifti(folder / "bad.nii.gz", MRI, away)
+    return bad_mri(path, "pet.nii.gz", "do not overlap", "register them", options=("--registration", "none"))
 
 
 def pictures_of_different_size(folder: Path) -> Bad:

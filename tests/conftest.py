@@ -9,7 +9,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
+from scipy.spatial.transform import Rotation
 
+from monai_fusion.data.source import LPS_TO_RAS
 from monai_fusion.data.synthetic_dicom import write_synthetic_series
 from monai_fusion.networks.vgg import VGG16_CAFFE, VGGFeatures
 from monai_fusion.workflow import bundle_root
@@ -66,10 +69,11 @@ def save_nifti(path: Path, array: np.ndarray, affine: np.ndarray = AFFINE) -> Pa
     return path
 
 
-def save_dicom(folder: Path, array: np.ndarray, affine: np.ndarray, modality: str, name: str) -> Path:
+def save_dicom(
+    folder: Path, array: np.ndarray, affine: np.ndarray, modality: str, name: str, frame: str = "scanner"
+) -> Path:
     """A series of a volume on RAS axes, stored as given: first axis columns, second rows, third slices."""
-    to_lps = np.diag([-1.0, -1, 1, 1]) @ affine
-    write_synthetic_series(folder, array, to_lps, modality, name, frame_of_reference="scanner")
+    write_synthetic_series(folder, array, LPS_TO_RAS @ affine, modality, name, frame_of_reference=frame)
     return folder
 
 
@@ -89,7 +93,7 @@ def dicom_pair(tmp_path: Path) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="session")
-def moved(tmp_path_factory: pytest.TempPathFactory) -> MovedPair:
+def moved_pair(tmp_path_factory: pytest.TempPathFactory) -> MovedPair:
     from dicom_tools import write_moved_pair
 
     return write_moved_pair(tmp_path_factory.mktemp("moved"))
@@ -106,3 +110,35 @@ def random_vgg() -> VGGFeatures:
         else:
             torch.nn.init.zeros_(parameter)
     return vgg
+
+
+def textured_pair(shape: tuple[int, int, int] = (44, 52, 40)) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """An MRI and a PET of one head that can be registered: two tissues, folded as they are nowhere else in it.
+
+    Returns:
+        Two (I, J, K) volumes of 4 mm voxels on RAS axes, MRI 0 to about 900 and PET 0 to about 20000, and their affine.
+    """
+    rng = np.random.default_rng(0)
+    x, y, z = np.meshgrid(*[np.linspace(-1, 1, n) for n in shape], indexing="ij")
+    head = (x / 0.75) ** 2 + (y / 0.8) ** 2 + (z / 0.8) ** 2 < 1
+    brain = (x / 0.62) ** 2 + (y / 0.68) ** 2 + (z / 0.68) ** 2 < 1
+    folds = ndimage.gaussian_filter(rng.normal(size=shape), 2.5)
+    grey = brain & (folds > 0)
+    mri = 300.0 * head + 300 * brain + 250 * (brain & ~grey) + rng.normal(0, 10, shape)
+    pet = ndimage.gaussian_filter(600.0 * head + 4000 * brain + 14000 * grey, 0.8) + rng.normal(0, 200, shape)
+    affine = np.diag([4.0, 4, 4, 1])
+    affine[:3, 3] = -2 * (np.array(shape) - 1)
+    return mri.clip(0).astype(np.float32), pet.clip(0).astype(np.float32), affine
+
+
+def motion(angles: tuple[float, float, float], shift: tuple[float, float, float]) -> np.ndarray:
+    """4x4, LPS: degrees about x, y, z, then mm."""
+    matrix = np.eye(4)
+    matrix[:3, :3] = Rotation.from_euler("xyz", angles, degrees=True).as_matrix()
+    matrix[:3, 3] = shift
+    return matrix
+
+
+def moved(affine: np.ndarray, matrix_lps: np.ndarray) -> np.ndarray:
+    """The affine to RAS of an image that a motion in LPS carries away."""
+    return LPS_TO_RAS @ matrix_lps @ LPS_TO_RAS @ affine

@@ -42,7 +42,7 @@ def siemens_run(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A real sagittal T1 series and a PET template, which lie over each other by chance."""
     data = shared / "data"
     out = tmp_path_factory.mktemp("siemens") / "out"
-    return run(data / "dicom" / "siemens_prisma_t1_sag", data / "volumes" / "PET.nii.gz", out)
+    return run(data / "dicom" / "siemens_prisma_t1_sag", data / "volumes" / "PET.nii.gz", out, "--registration", "none")
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +180,8 @@ def fuse_small(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[D
 
     def fuse(source: Path = folder / "mri", **overrides: Any) -> list[Dataset]:
         out = folder / "out"
-        monai_fusion.fuse(source, folder / "pet.nii.gz", out, **{"functional_frame": 0, **overrides})
+        how = {"functional_frame": 0, "registration": "none", **overrides}
+        monai_fusion.fuse(source, folder / "pet.nii.gz", out, **how)
         return read_series(out / "dicom" / "fused")
 
     return fuse

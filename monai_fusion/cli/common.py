@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from monai_fusion.errors import InputError
+
+if TYPE_CHECKING:
+    from monai_fusion.workflow import FusionResult
 
 __all__ = ["find_device", "fuse_and_tell"]
 
@@ -23,17 +26,21 @@ def find_device(name: str) -> str:
     return f"$torch.device({name!r})"
 
 
-def fuse_and_tell(mri: Any, functional: Any, output: Any, quiet: bool, /, **overrides: Any) -> None:
-    """Fuses with a progress bar, and says what was warned of and where the results are."""
+def fuse_and_tell(mri: Any, functional: Any, output: Any, quiet: bool, /, **overrides: Any) -> FusionResult:
+    """Fuses with a progress bar, and says what was warned of and where the results are; gives what `fuse` gives."""
     from monai_fusion.workflow import fuse
 
     progress = not quiet and sys.stderr.isatty()
     result = fuse(mri, functional, output, **{"progress": progress, **overrides})
     for warning in result.report["warnings"]:
         print(f"warning: {warning}", file=sys.stderr)
+    registration = result.report.get("registration", {})
+    if not quiet and "verdict" in registration:
+        print(f"registered ({registration['mode']}), moved by {registration['moved_mm']} mm: {registration['verdict']}")
     if not quiet:
         seconds = sum(result.report["seconds"].values())
         print(f"fused {'x'.join(str(n) for n in result.fused.shape)} in {seconds:.1f} s; the results are in {output}:")
         for path in sorted(Path(output).iterdir()):
             if not path.name.startswith("."):
                 print(f"  {path.name}{'/' if path.is_dir() else ''}")
+    return result

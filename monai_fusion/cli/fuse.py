@@ -19,8 +19,8 @@ Fuses an MRI with a PET or SPECT of the same patient.
 
 MRI and FUNCTIONAL are each a NIfTI file (.nii, .nii.gz), a folder or zip with DICOM series, or a picture (PNG, JPEG,
 TIFF; a picture goes with a picture only). Both may be one folder: `monai-fusion inspect` says what it holds. The result
-lies on the grid of the MRI; the functional image is brought onto it by the coordinates in the headers, so both must be
-in one patient space: registered, scanned together, or moved by --functional-transform.
+lies on the grid of the MRI; the functional image is brought onto it by the coordinates in the headers where they name
+one frame of reference, else it is registered to the MRI, or moved by --functional-transform.
 """
 
 _EPILOG = """\
@@ -28,6 +28,7 @@ what lies in OUT:
   fused.nii.gz         the fused volume, 0 to 1, in grey
   fused_color.nii.gz   the same in colour: brightness from the fusion, colour from the uptake
   dicom/               for the archive: the fused series in grey and in colour, and the registration
+  mri_to_functional.tfm  the transform that was found, if there was a registration
   contact_sheet.png    sources and fusion, slice by slice, for a first look
   report.json          what was read, how it was scaled, with what, and what to be wary of
   fused.png            instead of all but the report, for pictures
@@ -48,7 +49,8 @@ For research use only. Not for diagnostic use.
 #: Options that are ids of the bundle's configuration.
 _OVERRIDES = [f"{role}_{what}" for role in ("mri", "functional") for what in ("series", "frame", "uneven", "window")]
 _OVERRIDES += ["functional_unit", "patient_weight", "injected_dose", "injection_time", "patient_size", "patient_sex"]
-_OVERRIDES += ["functional_transform", "axis", "color_map", "presentation_state", "deidentify", "checkpoint"]
+_OVERRIDES += ["registration", "accept_registration", "functional_transform"]
+_OVERRIDES += ["axis", "color_map", "presentation_state", "deidentify", "checkpoint"]
 _PATHS = ("functional_transform", "checkpoint")
 
 
@@ -115,9 +117,22 @@ def add_fuse(commands: Any) -> None:
 
     how = fuse.add_argument_group("how")
     how.add_argument(
+        "--registration",
+        choices=["none", "auto", "rigid", "affine"],
+        help="of the functional image to the MRI; auto (default): rigid, if their frames of reference differ or they "
+        "hardly overlap",
+    )
+    how.add_argument(
+        "--accept-registration",
+        action="store_true",
+        default=None,
+        help="go on with a registration that failed; look at the edges",
+    )
+    how.add_argument(
         "--functional-transform",
         metavar="FILE",
-        help="rigid or affine transform of an ITK registration (.tfm, .h5) from the MRI to the functional image",
+        help="rigid or affine transform of an ITK registration (.tfm, .h5) from the MRI to the functional image; "
+        "with --registration rigid or affine it is where that begins",
     )
     how.add_argument(
         "--axis",

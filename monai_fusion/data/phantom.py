@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 from monai.utils import optional_import
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from monai_fusion.data.source import LPS_TO_RAS
 from monai_fusion.data.synthetic_dicom import write_synthetic_series
+from monai_fusion.data.transform_file import write_itk_transform
 from monai_fusion.errors import InputError
 
 __all__ = ["COLD_LESION", "HOT_LESION", "MOTION", "DemoPair", "Lesion", "write_demo_pair"]
@@ -89,7 +89,7 @@ def write_demo_pair(folder: Path, seed: int = 0) -> DemoPair:
     pet, pet_affine = _scan_pet(uptake, affine, rng)
     slopes = np.maximum(pet.max(axis=(0, 1)), 1.0) / 32767
     write_synthetic_series(pair.functional, pet, pet_affine, "PT", "demo FDG PET", slopes=[float(s) for s in slopes])
-    _write_transform(pair.transform, motion_matrix())
+    write_itk_transform(pair.transform, motion_matrix())
     return pair
 
 
@@ -144,10 +144,3 @@ def _scan_pet(uptake: np.ndarray, affine: np.ndarray, rng: np.random.Generator) 
 
 def _fwhm_to_sigma(fwhm: float) -> float:
     return fwhm / np.sqrt(8 * np.log(2))
-
-
-def _write_transform(path: Path, matrix: np.ndarray) -> None:
-    transform = sitk.AffineTransform(3)
-    transform.SetMatrix(matrix[:3, :3].ravel().tolist())
-    transform.SetTranslation(matrix[:3, 3].tolist())
-    sitk.WriteTransform(transform, str(path))

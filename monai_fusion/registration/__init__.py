@@ -1,0 +1,3 @@
+from .procedure import Mode, Registration, register
+
+__all__ = ["Mode", "Registration", "register"]

@@ -30,8 +30,8 @@ def coverage(fixed: Volume, moving: Volume, matrix: np.ndarray) -> float:
     Returns:
         0 to 1; 0 where no part of the mask lies in the field of view.
     """
-    points = transform_points(np.linalg.inv(matrix), moving.points(moving.mask()))
-    inside, within = _looked_up(fixed.mask(), fixed.affine, points)
+    points = transform_points(np.linalg.inv(matrix), moving.points(moving.mask))
+    inside, within = _looked_up(fixed.mask, fixed.affine, points)
     return float(within.sum() / max(inside.sum(), 1))
 
 
@@ -44,7 +44,7 @@ def cut_off(fixed: Volume, moving: Volume, matrix: np.ndarray) -> float:
     Returns:
         The largest such loss, as a share of the largest cross section along that axis.
     """
-    mask, head = moving.mask(), fixed.mask()
+    mask, head = moving.mask, fixed.mask
     to_fixed = np.linalg.inv(matrix) @ moving.affine
     worst = 0.0
     for axis in range(3):

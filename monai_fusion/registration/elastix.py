@@ -98,9 +98,8 @@ class Elastix:
 
     def __enter__(self) -> Elastix:
         environment = {**os.environ, "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1"}
-        fixed, moving = self._images
         shapes = [volume.array.T.shape for volume in self._images]
-        task = json.dumps({"seconds": self._seconds, "fixed": _geometry(fixed), "shapes": shapes}).encode()
+        task = json.dumps({"seconds": self._seconds, "fixed": _geometry(self._images[0]), "shapes": shapes}).encode()
         try:
             for _ in range(self._count):
                 process = subprocess.Popen(

@@ -57,7 +57,7 @@ def wrong_starts(matrix: np.ndarray, center: np.ndarray) -> dict[str, np.ndarray
 
 
 def _center_of_mass(volume: Volume) -> np.ndarray:
-    weights = (volume.array - volume.array.min()) * volume.mask()
+    weights = (volume.array - volume.array.min()) * volume.mask
     index = [np.average(np.arange(n), weights=_profile(weights, axis)) for axis, n in enumerate(weights.shape)]
     return (volume.affine @ [*index, 1.0])[:3]
 
@@ -69,7 +69,7 @@ def _profile(array: np.ndarray, axis: int) -> np.ndarray:
 
 def _crown(volume: Volume) -> np.ndarray:
     """The highest point of the head, over the middle of what lies up to 15 cm below it."""
-    points = volume.points(volume.mask())
+    points = volume.points(volume.mask)
     top = points[:, 2].max()
     middle = points[points[:, 2] > top - _HEAD_HEIGHT_MM].mean(axis=0)
     return np.array([middle[0], middle[1], top])

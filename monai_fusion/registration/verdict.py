@@ -7,14 +7,14 @@ from typing import Any, Literal
 
 from monai_fusion.registration.starts import MIRRORED
 
-__all__ = ["Evidence", "Verdict", "judge"]
+__all__ = ["Evidence", "Verdict", "judge", "similarity_report"]
 
 Verdict = Literal["good", "doubtful", "failed"]
 
 _DISTANCE_MM = (1.0, 4.0)  # between restarts; the further fails
 _COVERAGE = (0.95, 0.8)  # of the functional mask by the head; less fails
-_MIRRORED = (-0.005, 0.005)  # similarity of the mirrored image beside that of the result; more fails
-_TURNED = (-0.15, 0.0)
+_BETTER = 0.005  # so much more similarity, relatively, is more than chance
+_TURNED = -0.15  # the relative similarity of the likeliest half turn, which is far off in a true match
 _CUT_OFF = 0.6
 _SCALE = (0.9, 1.1)
 
@@ -27,7 +27,7 @@ class Evidence:
         restarts_mm: how far from the result registrations from other starts end, mean over the head; None: nowhere.
         coverage: share of the functional mask that lies in the head.
         cut_off: share of the functional image's cross section that ends in a plane within the head.
-        before, after: similarity by the headers, and of the result.
+        before, after: similarity by the headers (0 where they do not overlap), and of the result.
         mirrored: similarity of the mirrored image, at its best; None if it found no place.
         turned: the same for each half turn.
         scales: the singular values of the transform: 1 if it is rigid.
@@ -51,7 +51,7 @@ class Evidence:
     def report(self) -> dict[str, Any]:
         """JSON values, rounded to what is significant."""
         return {
-            "similarity": {"before": round(self.before, 4), "after": round(self.after, 4)},
+            "similarity": similarity_report(self.before, self.after),
             "coverage": round(self.coverage, 4),
             "cut_off": round(self.cut_off, 4),
             "restarts_mm": [None if mm is None else round(mm, 3) for mm in self.restarts_mm],
@@ -63,11 +63,16 @@ class Evidence:
         }
 
 
+def similarity_report(before: float, after: float) -> dict[str, float | None]:
+    """Similarities by the headers and by a transform; None where the images do not overlap."""
+    return {"before": round(before, 4) if before else None, "after": round(after, 4) if after else None}
+
+
 def judge(evidence: Evidence) -> tuple[Verdict, list[str]]:
     """The verdict, and what in the evidence speaks against "good", in words.
 
     Returns:
-        ``"failed"`` if anything rules the registration out, ``"doubtful"`` if anything speaks against it, else ``"good"``.
+        ``"failed"`` if anything rules it out, ``"doubtful"`` if anything speaks against it, else ``"good"``.
     """
     doubts: list[str] = []
     failures: list[str] = []
@@ -88,19 +93,16 @@ def judge(evidence: Evidence) -> tuple[Verdict, list[str]]:
         f"the functional image ends in a plane within the head ({evidence.cut_off:.0%} of its cross section)",
         evidence.cut_off > _CUT_OFF,
     )
-    weigh("the images match no better than by their headers", evidence.after <= evidence.before)
-    mirrored = evidence.beside(evidence.mirrored)
-    if mirrored > _MIRRORED[1]:
-        weigh("the functional image matches better when left and right are exchanged", True, True)
+    weigh("the images match better by their headers", evidence.beside(evidence.before) > _BETTER)
+    wrong = {MIRRORED: evidence.mirrored, **evidence.turned}
+    likeliest = max(wrong, key=lambda name: evidence.beside(wrong[name]))
+    beside = evidence.beside(wrong[likeliest])
+    if beside > _BETTER:
+        weigh(f"the functional image matches better {likeliest}", True, True)
     else:
-        weigh("the images do not tell left from right", mirrored > _MIRRORED[0])
-    for name, similarity in evidence.turned.items():
-        beside = evidence.beside(similarity)
-        weigh(
-            f"the functional image matches {'better' if beside > 0 else 'nearly as well'} {name}",
-            beside > _TURNED[0],
-            beside > _TURNED[1],
-        )
+        weigh("the images do not tell left from right", evidence.beside(evidence.mirrored) > -_BETTER)
+        turned = max(evidence.beside(similarity) for similarity in evidence.turned.values())
+        weigh("the functional image matches nearly as well upside down or back to front", turned > _TURNED)
     smallest, largest = min(evidence.scales), max(evidence.scales)
     weigh(f"the head is scaled by {smallest:.2f} to {largest:.2f}", smallest < _SCALE[0] or largest > _SCALE[1])
     return ("failed" if failures else "doubtful" if doubts else "good"), failures + doubts

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from skimage.measure import block_reduce
 
 from monai_fusion.data.source import LPS_TO_RAS
-from monai_fusion.transforms.intensity import foreground
+from monai_fusion.foreground import foreground
 
 __all__ = ["Volume", "transform_points"]
 
@@ -57,9 +58,10 @@ class Volume:
         spacing: np.ndarray = np.linalg.norm(self.affine[:3, :3], axis=0)
         return spacing
 
+    @cached_property
     def mask(self) -> np.ndarray:
         """The head or body, by `foreground`, on this grid."""
-        coarse, mask = foreground(self.array)
+        _, mask = foreground(self.array)
         index = [np.arange(n) // -(-n // m) for n, m in zip(self.array.shape, mask.shape)]
         return mask[np.ix_(*index)]
 

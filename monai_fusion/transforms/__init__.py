@@ -1,18 +1,20 @@
 from .calibration import CALIBRATIONS, CalibrateOutputd
 from .color import COLOR_MAPS, ColorizeFusedd, SplitChromad
 from .intensity import WindowIntensityd
-from .pair import CheckPaird
-from .registration import MoveByTransformd
+from .pair import CheckOverlapd, CheckPaird
+from .registration import MoveByTransformd, RegisterFunctionald
 from .suv import ConvertToSUVd
 
 __all__ = [
     "CALIBRATIONS",
     "COLOR_MAPS",
     "CalibrateOutputd",
+    "CheckOverlapd",
     "CheckPaird",
     "ColorizeFusedd",
     "ConvertToSUVd",
     "MoveByTransformd",
+    "RegisterFunctionald",
     "SplitChromad",
     "WindowIntensityd",
 ]

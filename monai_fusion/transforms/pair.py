@@ -13,23 +13,23 @@ from monai_fusion.data.report import REPORT_KEY, read_report, write_report
 from monai_fusion.data.source import facts_of, name_of
 from monai_fusion.errors import InputError
 
-__all__ = ["CheckPaird", "overlap"]
+__all__ = ["SMALL_OVERLAP", "CheckOverlapd", "CheckPaird", "frames_differ", "overlap"]
 
-_SMALL_OVERLAP = 0.5
+#: A smaller part of the MRI in the functional image's field of view is worth a warning.
+SMALL_OVERLAP = 0.5
 
 
-def overlap(
-    fixed_affine: np.ndarray, fixed_shape: tuple[int, ...], moving_affine: np.ndarray, moving_shape: tuple[int, ...]
-) -> float:
-    """The share of the fixed grid that lies within the moving image's field of view, from the headers alone.
+def overlap(fixed: Any, moving: Any) -> float:
+    """The share of one image's grid that lies within the other's field of view, by their affines alone.
 
     Args:
-        fixed_affine, moving_affine: 4x4, voxel index to the same patient coordinates.
-        fixed_shape, moving_shape: voxels along the three axes.
+        fixed, moving: ``MetaTensor`` volumes ``(1, I, J, K)`` in the same patient coordinates.
 
     Returns:
         0 to 1, sampled on 32 points an axis.
     """
+    fixed_shape, moving_shape = tuple(fixed.shape[1:]), tuple(moving.shape[1:])
+    fixed_affine, moving_affine = (np.asarray(image.affine, dtype=np.float64) for image in (fixed, moving))
     cells = (np.arange(32) + 0.5) / 32
     grid = np.meshgrid(*[cells * size - 0.5 for size in fixed_shape], indexing="ij")
     points = np.stack([g.ravel() for g in grid] + [np.ones(grid[0].size)])
@@ -38,16 +38,21 @@ def overlap(
     return float(((index >= -0.5) & (index <= limit)).all(axis=0).mean())
 
 
+def frames_differ(report: dict[str, Any]) -> bool:
+    """Whether the two images of a report are in different frames of reference; two without any are taken for one."""
+    frames = [report[role].get("frame_of_reference_uid") for role in ("mri", "functional")]
+    return bool(frames[0] != frames[1])
+
+
 class CheckPaird(Transform):
     """Begins the report with what was read, and refuses two images that cannot be fused.
 
-    Reads ``mri`` and ``functional``, loaded by `SourceReader` and, if there is one, moved by a transform. Different
-    frames of reference and a small overlap are warned about in the report: whether the images match is then known
-    only to who looks at them.
+    Reads ``mri`` and ``functional``, loaded by `SourceReader`. Where they lie is not looked at: a registration may
+    still move them (`CheckOverlapd`).
 
     Raises:
-        InputError: a picture with a volume, pictures of different size, a colour MRI, a PET or SPECT in the place of
-            the MRI, or volumes without overlap.
+        InputError: a picture with a volume, pictures of different size, a colour MRI, or a PET or SPECT in the place of
+            the MRI.
     """
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -66,15 +71,12 @@ class CheckPaird(Transform):
             raise InputError(
                 f"{names[pictures[0]]}: a picture, and the other image is a volume; give two pictures or two volumes"
             )
-        if pictures and "registration" in report:
-            raise InputError(f"{names['functional']}: a picture, which no transform moves; give registered pictures")
         if pictures:
             if mri.shape[1:] != functional.shape[1:]:
                 sizes = " and ".join(f"{names[r]} {'x'.join(map(str, data[r].shape[:0:-1]))}" for r in pictures)
                 raise InputError(f"{sizes} pixels; two pictures must be registered and of one size")
         else:
             warnings += self._check_modalities(names, facts)
-            warnings += self._check_volumes(mri, functional, names, facts, report)
 
         report.update(facts)
         report["warnings"] = warnings
@@ -92,27 +94,36 @@ class CheckPaird(Transform):
             if modality and modality not in MODALITIES[role]
         ]
 
-    @staticmethod
-    def _check_volumes(
-        mri: Any, functional: Any, names: dict[str, str], facts: dict[str, dict[str, Any]], report: dict[str, Any]
-    ) -> list[str]:
-        warnings = []
-        frames = [facts[role].get("frame_of_reference_uid") for role in ("mri", "functional")]
-        if "registration" not in report and frames[0] != frames[1]:
-            what = "have different frames of reference" if all(frames) else "do not both name their frame of reference"
-            warnings.append(f"the two images {what}: that they match was not checked, look at the edges")
-        covered = overlap(
-            mri.affine.numpy(), tuple(mri.shape[1:]), functional.affine.numpy(), tuple(functional.shape[1:])
-        )
+
+class CheckOverlapd(Transform):
+    """Refuses two volumes that share no space, where they lie now.
+
+    Different frames of reference without a registration and a small overlap are warned about in the report: whether
+    the images match is then known only to who looks at them.
+
+    Raises:
+        InputError: the volumes do not overlap.
+    """
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        mri, functional = data["mri"], data["functional"]
+        if mri.ndim != 4:
+            return dict(data)
+        report = read_report(data)
+        if "registration" not in report and frames_differ(report):
+            both = all(report[role].get("frame_of_reference_uid") for role in ("mri", "functional"))
+            what = "have different frames of reference" if both else "do not both name their frame of reference"
+            report["warnings"].append(f"the two images {what}: that they match was not checked, look at the edges")
+        covered = overlap(mri, functional)
         report["overlap"] = round(covered, 4)
         if covered == 0:
+            names = " and ".join(name_of(data[role].meta, role) for role in ("mri", "functional"))
             raise InputError(
-                f"{' and '.join(names.values())} do not overlap in space; "
-                "check that they show the same body part of the same patient, or register them first "
-                "(--functional-transform)"
+                f"{names} do not overlap in space; check that they show the same body part of the same patient, or "
+                "register them first (--registration rigid, --functional-transform)"
             )
-        if covered < _SMALL_OVERLAP:
-            warnings.append(
+        if covered < SMALL_OVERLAP:
+            report["warnings"].append(
                 f"the functional image covers only {covered:.0%} of the MRI; outside of it there is no uptake"
             )
-        return warnings
+        return {**data, REPORT_KEY: write_report(report)}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from monai_fusion.data.dicom_common import FusedStudy
 
-__all__ = ["SaveContactSheetd", "SaveDicomd", "SaveNiftid", "SavePictured", "writing"]
+__all__ = ["SaveContactSheetd", "SaveDicomd", "SaveNiftid", "SavePictured", "SaveTransformd", "writing"]
 
 
 @contextmanager
@@ -105,6 +105,18 @@ class SavePictured(_Save):
                 else:
                     picture = (torch.as_tensor(data["pred"])[0].cpu() * 255).round().to(torch.uint8)
                 write_png(path, picture.contiguous().numpy())
+        return {}
+
+
+class SaveTransformd(_Save):
+    """Volumes that were registered: ``mri_to_functional.tfm``, from the MRI to the functional image (ITK, LPS)."""
+
+    def save(self, data: dict[Hashable, Any], report: dict[str, Any]) -> dict[Hashable, Any]:
+        from monai_fusion.data.transform_file import write_itk_transform
+
+        if "verdict" in report.get("registration", {}):
+            with writing(self.output.file("mri_to_functional.tfm")) as path:
+                write_itk_transform(path, np.array(report["registration"]["matrix_lps"]))
         return {}
 
 
@@ -209,7 +221,8 @@ def _identity(report: dict[str, Any]) -> str:
     """
     found = ("files", "pet", "warnings")
     sources = [{k: v for k, v in report[role].items() if k not in found} for role in ("mri", "functional")]
-    transform = report.get("registration", {}).get("sha256")
+    registration = report.get("registration", {})
+    transform = registration.get("begun_with", registration).get("sha256")  # a transform made elsewhere
     steps = _without_writers(report["steps"])
     parts = [sources, transform, report["model"], steps, monai_fusion.__version__]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -18,10 +18,12 @@ from monai_fusion.workflow import FusionResult
 
 
 @pytest.fixture(scope="module")
-def result(moved: MovedPair, tmp_path_factory: pytest.TempPathFactory) -> FusionResult:
-    transform = {"functional_transform": moved.transform}
+def result(moved_pair: MovedPair, tmp_path_factory: pytest.TempPathFactory) -> FusionResult:
+    transform = {"functional_transform": moved_pair.transform}
     out = tmp_path_factory.mktemp("blending") / "out"
-    return monai_fusion.fuse(moved.mri, moved.pet, out, presentation_state=True, color_map="hot_iron", **transform)
+    return monai_fusion.fuse(
+        moved_pair.mri, moved_pair.pet, out, presentation_state=True, color_map="hot_iron", **transform
+    )
 
 
 @pytest.fixture
@@ -32,10 +34,10 @@ def state(result: FusionResult) -> Dataset:
 
 @pytest.mark.parametrize(("position", "role"), [("UNDERLYING", "mri"), ("SUPERIMPOSED", "functional")])
 def test_grey_scale_of_each_source(
-    position: str, role: str, moved: MovedPair, result: FusionResult, state: Dataset
+    position: str, role: str, moved_pair: MovedPair, result: FusionResult, state: Dataset
 ) -> None:
     """Stored values through rescale and window of the state give what the run made of the values: [0, 1]."""
-    series = read_series(moved.mri if role == "mri" else moved.pet)
+    series = read_series(moved_pair.mri if role == "mri" else moved_pair.pet)
     unit = SUV_BW if role == "functional" else 1.0
     low, high = (result.report["intensity"][role][end] / unit for end in ("low", "high"))
     [item] = [item for item in state.BlendingSequence if item.BlendingPosition == position]
@@ -77,13 +79,13 @@ def test_refers_to_the_registration(state: Dataset, result: FusionResult) -> Non
     assert series.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == registration.SOPInstanceUID
 
 
-def test_validators(moved: MovedPair, result: FusionResult) -> None:
+def test_validators(moved_pair: MovedPair, result: FusionResult) -> None:
     assert result.output_dir is not None
     objects = every_object(result.output_dir)
     assert "blending.dcm" in {path.name for path in objects}
     for path in objects:
         assert validate("dciodvfy", path) == []
-    assert validate("dcentvfy", *objects, *moved.mri.iterdir(), *moved.pet.iterdir()) == []
+    assert validate("dcentvfy", *objects, *moved_pair.mri.iterdir(), *moved_pair.pet.iterdir()) == []
 
 
 def test_one_frame_of_reference_needs_no_registration(tmp_path: Path) -> None:
@@ -96,12 +98,12 @@ def test_one_frame_of_reference_needs_no_registration(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("case", ["nifti", "apart"])
-def test_where_there_can_be_none_the_report_says_why(case: str, moved: MovedPair, tmp_path: Path) -> None:
+def test_where_there_can_be_none_the_report_says_why(case: str, moved_pair: MovedPair, tmp_path: Path) -> None:
     """A NIfTI file cannot be referred to; two frames of reference and no registration say nothing of the place."""
     mri, pet = (np.round(volume) for volume in head((24, 28, 12)))
     sources = {
-        "nifti": (moved.mri, save_nifti(tmp_path / "pet.nii", pet)),
-        "apart": (save_dicom(tmp_path / "mri", mri, AFFINE, "MR", "mri"), moved.pet),
+        "nifti": (moved_pair.mri, save_nifti(tmp_path / "pet.nii", pet)),
+        "apart": (save_dicom(tmp_path / "mri", mri, AFFINE, "MR", "mri"), moved_pair.pet),
     }
     result = monai_fusion.fuse(*sources[case], tmp_path / "out", presentation_state=True)
     assert not (tmp_path / "out" / "dicom" / "blending.dcm").exists()
