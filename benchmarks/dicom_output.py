@@ -27,8 +27,9 @@ import torch
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.extend([str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "data")])
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(1, str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path.insert(2, str(Path(__file__).resolve().parents[1] / "tests" / "data"))
 
 from conftest import save_dicom
 from dicom_tools import every_object, study_of, write_moved_pair
@@ -43,6 +44,7 @@ from monai_fusion.data.dicom_grey import grey_series
 from monai_fusion.data.phantom import write_demo_pair
 from monai_fusion.evaluation.machine import describe_machine
 
+ROOT = Path(__file__).resolve().parents[1]
 _CLASSES = (highdicom.legacy.LegacyConvertedEnhancedMRImage, highdicom.legacy.LegacyConvertedEnhancedPETImage)
 _UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID")
 
