@@ -170,7 +170,5 @@ def reading(file: Any) -> Iterator[None]:
     """Names the file of a damaged value: pydicom decodes it no earlier than it is asked for."""
     try:
         yield
-    except InputError:
-        raise
     except Exception as error:  # pydicom raises many kinds
         raise InputError(f"{file}: a damaged DICOM header ({error}); send it again") from error
