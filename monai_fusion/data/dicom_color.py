@@ -14,7 +14,7 @@ from pydicom.tag import Tag
 from pydicom.uid import MultiFrameTrueColorSecondaryCaptureImageStorage
 
 from monai_fusion.data.dicom_common import FusedStudy
-from monai_fusion.data.dicom_plane import plane_attributes
+from monai_fusion.data.dicom_geometry import plane_attributes
 
 __all__ = ["MAX_PIXEL_BYTES", "color_objects"]
 

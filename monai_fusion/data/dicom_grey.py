@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import MRImageStorage
 
 from monai_fusion.data.dicom_common import FusedStudy
-from monai_fusion.data.dicom_plane import set_plane
+from monai_fusion.data.dicom_geometry import set_plane
 from monai_fusion.data.dicom_source import SourceImage, reading
 
 __all__ = ["STORED_MAX", "grey_series"]

@@ -1,4 +1,4 @@
-"""Where a slice lies, as DICOM writes it."""
+"""Where a result's slices lie, as DICOM writes it."""
 
 from __future__ import annotations
 
