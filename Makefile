@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint format bench-student bench-training bench-metrics bench-conspicuity bench-index evaluate results wheel clean
+.PHONY: demo test lint format bench-student bench-training bench-metrics bench-conspicuity bench-index bench-dicom evaluate results wheel clean
 
 demo: $(VENV)/.demo
 	$(BIN)/monai-fusion demo --output demo_output
@@ -35,6 +35,10 @@ bench-index: $(VENV)/.dev
 
 bench-metrics: $(VENV)/.dev
 	$(BIN)/python benchmarks/metrics.py
+
+# needs dicom3tools and the series in ../shared
+bench-dicom: $(VENV)/.dev
+	$(BIN)/python benchmarks/dicom_output.py
 
 # needs the test sets in ../shared; results makes docs/results.md of what it stores
 evaluate: $(VENV)/.dev

@@ -15,7 +15,9 @@ from PIL import ImageCms
 from pydicom.dataset import Dataset
 from pydicom.uid import BlendingSoftcopyPresentationStateStorage, SpatialRegistrationStorage
 
-from monai_fusion.data.dicom_common import FusedStudy, decimal, image_reference, image_references, series_item
+from monai_fusion.data.dicom_common import FusedStudy
+from monai_fusion.data.dicom_geometry import decimal
+from monai_fusion.data.dicom_references import image_reference, image_references, series_item
 from monai_fusion.data.dicom_source import SourceImage
 
 __all__ = ["blending_obstacle", "blending_state"]

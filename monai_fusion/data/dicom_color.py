@@ -13,7 +13,8 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 from pydicom.uid import MultiFrameTrueColorSecondaryCaptureImageStorage
 
-from monai_fusion.data.dicom_common import FusedStudy, plane_attributes
+from monai_fusion.data.dicom_common import FusedStudy
+from monai_fusion.data.dicom_geometry import plane_attributes
 
 __all__ = ["MAX_PIXEL_BYTES", "color_objects"]
 

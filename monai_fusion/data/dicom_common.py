@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -15,23 +14,14 @@ from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
-from pydicom.valuerep import DSfloat
 
 import monai_fusion
+from monai_fusion.data.dicom_references import image_references, instance_references, series_item
 from monai_fusion.data.dicom_source import SourceImage, SourceImages, read_source_images, reading
 from monai_fusion.data.source import LPS_TO_RAS
 from monai_fusion.slices import SlicePlan
 
-__all__ = [
-    "FusedStudy",
-    "decimal",
-    "image_reference",
-    "image_references",
-    "plane_attributes",
-    "save",
-    "series_item",
-    "set_plane",
-]
+__all__ = ["FusedStudy", "save"]
 
 #: Why a result refers to an image of each source: CID 7202.
 _PURPOSES = {
@@ -292,7 +282,7 @@ class FusedStudy:
             if not used:
                 continue
             header = self.sources[role].header
-            item = series_item(header.SeriesInstanceUID, "ReferencedInstanceSequence", _instances(used))
+            item = series_item(header.SeriesInstanceUID, "ReferencedInstanceSequence", instance_references(used))
             if header.StudyInstanceUID == instance.StudyInstanceUID:
                 instance.ReferencedSeriesSequence = [*instance.get("ReferencedSeriesSequence", []), item]
             else:
@@ -316,84 +306,12 @@ class FusedStudy:
         return {role: source.images for role, source in self.sources.items()}
 
 
-def image_references(images: Sequence[SourceImage]) -> list[Dataset]:
-    """One item an object, with the numbers of its frames where they are known."""
-    frames: dict[str, list[int]] = defaultdict(list)
-    headers: dict[str, Dataset] = {}
-    for image in images:
-        uid = image.header.SOPInstanceUID
-        headers[uid] = image.header
-        if image.frame is not None:
-            frames[uid].append(image.frame)
-    items = []
-    for uid, header in headers.items():
-        item = image_reference(header.SOPClassUID, uid)
-        if frames[uid]:
-            item.ReferencedFrameNumber = frames[uid]
-        items.append(item)
-    return items
-
-
-def _instances(images: Sequence[SourceImage]) -> list[Dataset]:
-    """One item an object, without frames."""
-    found = {image.header.SOPInstanceUID: image.header.SOPClassUID for image in images}
-    return [image_reference(sop_class, uid) for uid, sop_class in found.items()]
-
-
-def image_reference(sop_class: str, uid: str) -> Dataset:
-    item = Dataset()
-    item.ReferencedSOPClassUID = sop_class
-    item.ReferencedSOPInstanceUID = uid
-    return item
-
-
-def series_item(uid: str, sequence: str, items: list[Dataset]) -> Dataset:
-    """A series and, in the sequence of this name, what of it is meant."""
-    item = Dataset()
-    item.SeriesInstanceUID = uid
-    setattr(item, sequence, items)
-    return item
-
-
-def set_plane(instance: Dataset, affine: np.ndarray, k: int, frame_of_reference: str) -> None:
-    """Sets the Image Plane and Frame of Reference modules of slice `k`.
-
-    Args:
-        instance: the slice.
-        affine: 4x4, (column, row, slice) indices to LPS in mm.
-        k: the number of the slice, from 0.
-        frame_of_reference: its UID.
-    """
-    instance.FrameOfReferenceUID = frame_of_reference
-    for keyword, values in plane_attributes(affine, k).items():
-        setattr(instance, keyword, values)
-
-
-def plane_attributes(affine: np.ndarray, k: int) -> dict[str, Any]:
-    """The attributes of the Image Plane module, of slice `k` on a grid: see `set_plane`."""
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    directions = affine[:3, :3] / spacing
-    position = affine @ [0, 0, k, 1]
-    return {
-        "ImageOrientationPatient": [decimal(v) for v in directions[:, :2].T.ravel()],
-        "ImagePositionPatient": [decimal(v) for v in position[:3]],
-        "PixelSpacing": [decimal(spacing[1]), decimal(spacing[0])],
-        "SliceThickness": decimal(spacing[2]),
-        "SpacingBetweenSlices": decimal(spacing[2]),
-    }
-
-
 def save(instance: Dataset, path: Path) -> None:
     """Writes an object as a DICOM file, explicit little endian."""
     instance.file_meta = FileMetaDataset()
     instance.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     path.parent.mkdir(parents=True, exist_ok=True)
     instance.save_as(path, enforce_file_format=True)
-
-
-def decimal(value: float) -> DSfloat:
-    """A DS of at most 16 characters, without a negative zero."""
-    return DSfloat(float(value) + 0.0, auto_format=True)
 
 
 def _study_time(source: Dataset | None) -> datetime:

@@ -14,7 +14,8 @@ import torch
 from pydicom.dataset import Dataset
 from pydicom.uid import MRImageStorage
 
-from monai_fusion.data.dicom_common import FusedStudy, set_plane
+from monai_fusion.data.dicom_common import FusedStudy
+from monai_fusion.data.dicom_geometry import set_plane
 from monai_fusion.data.dicom_source import SourceImage, reading
 
 __all__ = ["STORED_MAX", "grey_series"]

@@ -8,7 +8,9 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import MRImageStorage, SpatialRegistrationStorage
 
-from monai_fusion.data.dicom_common import FusedStudy, decimal, image_reference, image_references, series_item
+from monai_fusion.data.dicom_common import FusedStudy
+from monai_fusion.data.dicom_geometry import decimal
+from monai_fusion.data.dicom_references import image_reference, image_references, series_item
 
 __all__ = ["spatial_registration"]
 

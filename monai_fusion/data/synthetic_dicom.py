@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, PositronEmissionTomographyImageStorage, generate_uid
 from pydicom.valuerep import DSfloat
 
-from monai_fusion.data.dicom_common import set_plane
+from monai_fusion.data.dicom_geometry import set_plane
 
 __all__ = ["write_synthetic_series"]
 
