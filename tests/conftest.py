@@ -85,7 +85,7 @@ def dicom_pair(tmp_path: Path) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="session")
-def moved(tmp_path_factory: pytest.TempPathFactory) -> MovedPair:
+def moved_pair(tmp_path_factory: pytest.TempPathFactory) -> MovedPair:
     from dicom_tools import write_moved_pair
 
     return write_moved_pair(tmp_path_factory.mktemp("moved"))

@@ -19,10 +19,12 @@ from monai_fusion.workflow import FusionResult
 
 
 @pytest.fixture(scope="module")
-def result(moved: MovedPair, tmp_path_factory: pytest.TempPathFactory) -> FusionResult:
-    transform = {"functional_transform": moved.transform}
+def result(moved_pair: MovedPair, tmp_path_factory: pytest.TempPathFactory) -> FusionResult:
+    transform = {"functional_transform": moved_pair.transform}
     out = tmp_path_factory.mktemp("blending") / "out"
-    return monai_fusion.fuse(moved.mri, moved.pet, out, presentation_state=True, color_map="hot_iron", **transform)
+    return monai_fusion.fuse(
+        moved_pair.mri, moved_pair.pet, out, presentation_state=True, color_map="hot_iron", **transform
+    )
 
 
 @pytest.fixture
@@ -33,10 +35,10 @@ def state(result: FusionResult) -> Dataset:
 
 @pytest.mark.parametrize(("position", "role"), [("UNDERLYING", "mri"), ("SUPERIMPOSED", "functional")])
 def test_grey_scale_of_each_source(
-    position: str, role: str, moved: MovedPair, result: FusionResult, state: Dataset
+    position: str, role: str, moved_pair: MovedPair, result: FusionResult, state: Dataset
 ) -> None:
     """Stored values through rescale and window of the state give what the run made of the values: [0, 1]."""
-    series = read_series(moved.mri if role == "mri" else moved.pet)
+    series = read_series(moved_pair.mri if role == "mri" else moved_pair.pet)
     low, high = (result.report["intensity"][role][end] for end in ("low", "high"))
     [item] = [item for item in state.BlendingSequence if item.BlendingPosition == position]
     [referred] = item.ReferencedSeriesSequence
@@ -77,13 +79,13 @@ def test_refers_to_the_registration(state: Dataset, result: FusionResult) -> Non
     assert series.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == registration.SOPInstanceUID
 
 
-def test_validators(moved: MovedPair, result: FusionResult) -> None:
+def test_validators(moved_pair: MovedPair, result: FusionResult) -> None:
     assert result.output_dir is not None
     objects = every_object(result.output_dir)
     assert "blending.dcm" in {path.name for path in objects}
     for path in objects:
         assert validate("dciodvfy", path) == []
-    assert validate("dcentvfy", *objects, *moved.mri.iterdir(), *moved.pet.iterdir()) == []
+    assert validate("dcentvfy", *objects, *moved_pair.mri.iterdir(), *moved_pair.pet.iterdir()) == []
 
 
 def test_one_frame_of_reference_needs_no_registration(tmp_path: Path) -> None:
@@ -95,22 +97,22 @@ def test_one_frame_of_reference_needs_no_registration(tmp_path: Path) -> None:
     assert validate("dciodvfy", tmp_path / "out" / "dicom" / "blending.dcm") == []
 
 
-def test_where_there_can_be_none_the_report_says_why(moved: MovedPair, tmp_path: Path) -> None:
+def test_where_there_can_be_none_the_report_says_why(moved_pair: MovedPair, tmp_path: Path) -> None:
     """A NIfTI file cannot be referred to."""
     pet = save_nifti(tmp_path / "pet.nii", head((24, 28, 12))[1], turned(AFFINE))
-    options = {"functional_transform": moved.transform, "presentation_state": True}
-    result = monai_fusion.fuse(moved.mri, pet, tmp_path / "out", **options)
+    options = {"functional_transform": moved_pair.transform, "presentation_state": True}
+    result = monai_fusion.fuse(moved_pair.mri, pet, tmp_path / "out", **options)
     assert not (tmp_path / "out" / "dicom" / "blending.dcm").exists()
     assert "no blending presentation state" in result.report["warnings"][-1]
 
 
-def test_two_frames_of_reference_need_a_registration(moved: MovedPair) -> None:
-    assert "no registration" in str(blending_obstacle(study_of(moved.mri, moved.pet)))
-    registration = {"matrix_lps": moved.matrix.tolist()}
-    assert blending_obstacle(study_of(moved.mri, moved.pet, registration=registration)) is None
+def test_two_frames_of_reference_need_a_registration(moved_pair: MovedPair) -> None:
+    assert "no registration" in str(blending_obstacle(study_of(moved_pair.mri, moved_pair.pet)))
+    registration = {"matrix_lps": moved_pair.matrix.tolist()}
+    assert blending_obstacle(study_of(moved_pair.mri, moved_pair.pet, registration=registration)) is None
 
 
-def test_one_window_cannot_be_told_of_an_suv_that_differs_from_slice_to_slice(moved: MovedPair) -> None:
-    study = study_of(moved.mri, moved.pet, registration={"matrix_lps": moved.matrix.tolist()})
+def test_one_window_cannot_be_told_of_an_suv_that_differs_from_slice_to_slice(moved_pair: MovedPair) -> None:
+    study = study_of(moved_pair.mri, moved_pair.pet, registration={"matrix_lps": moved_pair.matrix.tolist()})
     study.report["functional"]["suv"] = {"factor": {"min": 1.0, "max": 1.1}}
     assert "SUV" in str(blending_obstacle(study))
