@@ -8,11 +8,12 @@ import numpy as np
 import pydicom
 import pytest
 from conftest import AFFINE, SUV_BW, head, save_dicom, save_nifti
-from dicom_tools import MovedPair, every_object, validate, window
+from dicom_tools import MovedPair, every_object, study_of, validate, window
 from pydicom.dataset import Dataset
-from runs import read_series
+from runs import read_series, turned
 
 import monai_fusion
+from monai_fusion.data.dicom_blending import blending_obstacle
 from monai_fusion.transforms.color import color_table
 from monai_fusion.workflow import FusionResult
 
@@ -97,14 +98,22 @@ def test_one_frame_of_reference_needs_no_registration(tmp_path: Path) -> None:
     assert validate("dciodvfy", tmp_path / "out" / "dicom" / "blending.dcm") == []
 
 
-@pytest.mark.parametrize("case", ["nifti", "apart"])
-def test_where_there_can_be_none_the_report_says_why(case: str, moved_pair: MovedPair, tmp_path: Path) -> None:
-    """A NIfTI file cannot be referred to; two frames of reference and no registration say nothing of the place."""
-    mri, pet = (np.round(volume) for volume in head((24, 28, 12)))
-    sources = {
-        "nifti": (moved_pair.mri, save_nifti(tmp_path / "pet.nii", pet)),
-        "apart": (save_dicom(tmp_path / "mri", mri, AFFINE, "MR", "mri"), moved_pair.pet),
-    }
-    result = monai_fusion.fuse(*sources[case], tmp_path / "out", presentation_state=True)
+def test_where_there_can_be_none_the_report_says_why(moved_pair: MovedPair, tmp_path: Path) -> None:
+    """A NIfTI file cannot be referred to."""
+    pet = save_nifti(tmp_path / "pet.nii", head((24, 28, 12))[1], turned(AFFINE))
+    options = {"functional_transform": moved_pair.transform, "presentation_state": True}
+    result = monai_fusion.fuse(moved_pair.mri, pet, tmp_path / "out", **options)
     assert not (tmp_path / "out" / "dicom" / "blending.dcm").exists()
     assert "no blending presentation state" in result.report["warnings"][-1]
+
+
+def test_two_frames_of_reference_need_a_registration(moved_pair: MovedPair) -> None:
+    assert "no registration" in str(blending_obstacle(study_of(moved_pair.mri, moved_pair.pet)))
+    registration = {"matrix_lps": moved_pair.matrix.tolist()}
+    assert blending_obstacle(study_of(moved_pair.mri, moved_pair.pet, registration=registration)) is None
+
+
+def test_one_window_cannot_be_told_of_an_suv_that_differs_from_slice_to_slice(moved_pair: MovedPair) -> None:
+    study = study_of(moved_pair.mri, moved_pair.pet, registration={"matrix_lps": moved_pair.matrix.tolist()})
+    study.report["functional"]["suv"] = {"factor": {"min": 1.0, "max": 1.1}}
+    assert "SUV" in str(blending_obstacle(study))

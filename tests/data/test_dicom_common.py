@@ -208,7 +208,9 @@ def test_spect(pair: tuple[Path, Path], tmp_path: Path) -> None:
     uptake = np.random.default_rng(0).integers(0, 999, (20, 30, 34))
     (tmp_path / "nm").mkdir()
     nm = nm_tomogram(tmp_path / "nm" / "nm.dcm", uptake, -5.0)
-    monai_fusion.fuse(pair[0], nm, tmp_path / "out")
+    frame_of_reference = read_series(pair[0])[0].FrameOfReferenceUID
+    edit(nm.parent, lambda dataset: setattr(dataset, "FrameOfReferenceUID", frame_of_reference))
+    monai_fusion.fuse(pair[0], nm, tmp_path / "out", registration="none")
     objects = every_object(tmp_path / "out")
     for path in objects:
         assert validate("dciodvfy", path) == []

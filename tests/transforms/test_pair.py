@@ -5,10 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import torch
+from monai.data import MetaTensor
 
 from monai_fusion.errors import InputError
 from monai_fusion.transforms.pair import overlap
 from monai_fusion.transforms.registration import read_itk_transform
+
+
+def volume(affine: np.ndarray, shape: tuple[int, ...]) -> MetaTensor:
+    return MetaTensor(torch.zeros(1, *shape), affine=affine)
 
 
 @pytest.mark.parametrize(("shift", "share"), [(0.0, 1.0), (50.0, 0.5), (25.0, 0.75), (200.0, 0.0)])
@@ -16,7 +22,7 @@ def test_overlap(shift: float, share: float) -> None:
     """Two cubes of 100 mm, one moved along an axis."""
     moved = np.diag([2.0, 2, 2, 1])
     moved[:3, 3] = [shift + 0.5, 0.5, 0.5]
-    assert overlap(np.eye(4), (100,) * 3, moved, (50,) * 3) == pytest.approx(share, abs=0.04)
+    assert overlap(volume(np.eye(4), (100,) * 3), volume(moved, (50,) * 3)) == pytest.approx(share, abs=0.04)
 
 
 def test_overlap_of_a_turned_square() -> None:
@@ -24,7 +30,8 @@ def test_overlap_of_a_turned_square() -> None:
     turned = np.eye(4)
     turned[:2, :2] = np.array([[1, -1], [1, 1]]) / np.sqrt(2)
     turned[:2, 3] = 50 - turned[:2, :2] @ [50, 50]
-    assert overlap(np.eye(4), (101, 101, 9), turned, (101, 101, 9)) == pytest.approx(2 * (2**0.5 - 1), abs=0.03)
+    square = (101, 101, 9)
+    assert overlap(volume(np.eye(4), square), volume(turned, square)) == pytest.approx(2 * (2**0.5 - 1), abs=0.03)
 
 
 @pytest.mark.parametrize("suffix", [".tfm", ".h5"])
