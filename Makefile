@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint format bench-student bench-training bench-metrics bench-conspicuity evaluate results wheel clean
+.PHONY: demo test lint format bench-student bench-training bench-metrics bench-conspicuity bench-registration evaluate results wheel clean
 
 demo: $(VENV)/.demo
 	$(BIN)/monai-fusion demo --output demo_output
@@ -29,6 +29,9 @@ bench-training: $(VENV)/.dev
 
 bench-conspicuity: $(VENV)/.dev
 	$(BIN)/python benchmarks/conspicuity.py
+
+bench-registration: $(VENV)/.dev
+	$(BIN)/python benchmarks/registration.py
 
 bench-metrics: $(VENV)/.dev
 	$(BIN)/python benchmarks/metrics.py
