@@ -111,7 +111,8 @@ def fuse(
         functional: the PET or SPECT, in any of these forms (a picture goes with a picture only).
         output_dir: where to write the results; None to write nothing.
         root, overrides: see `open_bundle`. The ids a user may want: ``axis``, ``color_map``, ``functional_window``,
-            ``functional_percentiles``, ``functional_transform``, ``mri_series``, ``functional_series``, ``device``.
+            ``functional_percentiles``, ``registration``, ``accept_registration``, ``functional_transform``,
+            ``mri_series``, ``functional_series``, ``device``.
 
     Raises:
         InputError: an input that cannot be fused without guessing; nothing is written.

@@ -34,10 +34,10 @@ def fuse_and_tell(mri: Any, functional: Any, output: Any, quiet: bool, /, **over
     result = fuse(mri, functional, output, **{"progress": progress, **overrides})
     for warning in result.report["warnings"]:
         print(f"warning: {warning}", file=sys.stderr)
-    registration = result.report.get("registration", {})
-    if not quiet and "verdict" in registration:
-        print(f"registered ({registration['mode']}), moved by {registration['moved_mm']} mm: {registration['verdict']}")
     if not quiet:
+        found = result.report.get("registration", {})
+        if "verdict" in found:
+            print(f"registered ({found['mode']}), moved by {found['moved_mm']:.1f} mm: {found['verdict']}")
         seconds = sum(result.report["seconds"].values())
         print(f"fused {'x'.join(str(n) for n in result.fused.shape)} in {seconds:.1f} s; the results are in {output}:")
         for path in sorted(Path(output).iterdir()):

@@ -1,7 +1,8 @@
 """The program that runs elastix, started by `monai_fusion.registration.elastix` and by nobody else.
 
 It imports nothing of this package, so that it starts fast. In on stdin: a line of JSON ``{"seconds", "fixed",
-"shapes"}``, the fixed and the moving voxels as float32 in that shape, (K, J, I), then one line of JSON a job. Out on
+"arrays"}``, the fixed and the moving voxels and the fixed mask in the shapes, (K, J, I), and types of ``arrays``, then
+one line of JSON a job. Out on
 stdout: one line of JSON a job: where the origin and the three unit points go, or null where elastix gave up. Nothing is
 written to disk.
 """
@@ -52,23 +53,26 @@ def main() -> None:
     if hasattr(signal, "alarm"):
         signal.alarm(int(task["seconds"]) + 1)  # also when nobody is left to end this process
     arrays = []
-    for shape in task["shapes"]:
-        arrays.append(np.frombuffer(stdin.read(4 * math.prod(shape)), np.float32).reshape(shape))
+    for shape, kind in task["arrays"]:
+        size = math.prod(shape) * np.dtype(kind).itemsize
+        arrays.append(np.frombuffer(stdin.read(size), kind).reshape(shape))
     itk, method, parameters = _elastix()
     for line in stdin:
         job = json.loads(line)
-        geometries = [
-            {**geometry, "direction": np.array(geometry["direction"])} for geometry in (task["fixed"], job["moving"])
-        ]
         settings = parameters.New()
         maps = settings.GetDefaultParameterMap(job["transform"])
         for name, values in job["parameters"].items():
             maps[name] = values
         settings.AddParameterMap(maps)
         run = method.New()
-        fixed, moving = (_image(itk, array, geometry) for array, geometry in zip(arrays, geometries))
-        run.SetFixedImage(fixed)
-        run.SetMovingImage(moving)
+        images = [
+            _image(itk, array, {**geometry, "direction": np.array(geometry["direction"])})
+            for array, geometry in zip(arrays, (task["fixed"], job["moving"], task["fixed"]))
+        ]
+        run.SetFixedImage(images[0])
+        run.SetMovingImage(images[1])
+        if job["transform"] == "affine":
+            run.SetFixedMask(images[2])
         run.SetParameterObject(settings)
         run.SetLogToConsole(False)
         run.SetLogToFile(False)

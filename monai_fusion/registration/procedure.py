@@ -79,7 +79,7 @@ def register(
     mode: Mode = "rigid",
     *,
     start: np.ndarray | None = None,
-    timeout: float = 120.0,
+    timeout: float = 300.0,
 ) -> Registration:
     """Finds the rigid or affine transform by which a functional image matches an MRI, and whether to trust it.
 

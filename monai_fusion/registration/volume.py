@@ -50,8 +50,10 @@ class Volume:
         coarse = block_reduce(array[whole].astype(np.float32, copy=False), tuple(factors), np.mean)
         blocks = np.diag([*factors, 1.0])
         blocks[:3, 3] = (factors - 1) / 2
-        clipped = coarse.clip(*np.percentile(coarse, _OUTLIERS)).astype(np.float32)
-        return cls(clipped, LPS_TO_RAS @ affine @ blocks)
+        low, high = np.percentile(coarse, _OUTLIERS)
+        if high > low:  # not so where next to nothing is no background
+            coarse = coarse.clip(low, high)
+        return cls(coarse.astype(np.float32, copy=False), LPS_TO_RAS @ affine @ blocks)
 
     @property
     def spacing(self) -> np.ndarray:

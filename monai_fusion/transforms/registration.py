@@ -97,7 +97,7 @@ class RegisterFunctionald(Transform):
         InputError: no such mode; a picture; or the registration failed and is not to be accepted.
     """
 
-    def __init__(self, mode: str = "auto", accept: bool = False, timeout: float = 120.0) -> None:
+    def __init__(self, mode: str = "auto", accept: bool = False, timeout: float = 300.0) -> None:
         if mode not in ("none", "auto", *MODES):
             raise InputError(f"registration {mode!r}: choose none, auto, rigid or affine")
         if not timeout > 0:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import textured_pair
+from conftest import motion, moved, textured_pair
 
 from monai_fusion.registration import elastix, register
 from monai_fusion.registration.elastix import Elastix, ElastixError, Job
@@ -68,6 +68,20 @@ def test_a_breakdown_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         run.run([Job(np.eye(4))])
 
 
+def test_the_same_jobs_give_the_same_transforms() -> None:
+    """To the last bit, whether one process works them off or two do."""
+    mri, pet, affine = textured_pair()
+    volumes = Volume.reduced(mri, affine), Volume.reduced(pet, moved(affine, motion((4, 0, 0), (5, 0, 3))))
+    jobs = [Job(np.eye(4), smoothing_mm=(8.0,), iterations=40, seed=seed) for seed in (1, 2, 1)]
+    found = []
+    for processes in (1, 2):
+        with Elastix(*volumes, 600, processes) as run:
+            found.append(np.array(run.run(jobs)))
+    assert np.array_equal(found[0], found[1])
+    assert np.array_equal(found[0][0], found[0][2])
+    assert not np.array_equal(found[0][0], found[0][1])
+
+
 def test_without_common_voxels_there_is_no_transform(temporary: Path) -> None:
     """elastix gives up; the next job of the same process runs, and the images still lie on each other."""
     mri, pet, affine = textured_pair()
@@ -75,7 +89,7 @@ def test_without_common_voxels_there_is_no_transform(temporary: Path) -> None:
     away = np.eye(4)
     away[0, 3] = 5000
     quick = {"smoothing_mm": (8.0,), "iterations": 60}
-    with Elastix(*volumes, 120, processes=1) as run:
+    with Elastix(*volumes, 600, processes=1) as run:
         nothing, found = run.run([Job(away, **quick), Job(np.eye(4), **quick)])
     assert nothing is None
     assert found is not None

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from conftest import motion
+
+from monai_fusion.data.transform_file import read_itk_transform, write_itk_transform
+from monai_fusion.errors import InputError
+
+
+@pytest.mark.parametrize("suffix", [".tfm", ".h5"])
+def test_itk_transform(suffix: str, tmp_path: Path) -> None:
+    """A rotation about a centre that is not the origin, as ITK itself maps points."""
+    transform = sitk.Euler3DTransform((10.0, -20.0, 30.0), 0.1, -0.2, 0.3, (4.0, 5.0, -6.0))
+    path = tmp_path / f"t{suffix}"
+    sitk.WriteTransform(transform, str(path))
+    matrix = read_itk_transform(path)
+    for point in ([0.0, 0, 0], [50.0, -7, 12]):
+        np.testing.assert_allclose((matrix @ [*point, 1])[:3], list(transform.TransformPoint(point)), atol=1e-9)
+
+
+@pytest.mark.parametrize("suffix", [".tfm", ".h5"])
+def test_what_is_written_is_read_by_itk(suffix: str, tmp_path: Path) -> None:
+    matrix = motion((10, -20, 30), (4, 5, -6))
+    write_itk_transform(tmp_path / f"t{suffix}", matrix)
+    transform = sitk.ReadTransform(str(tmp_path / f"t{suffix}"))
+    for point in ([0.0, 0, 0], [50.0, -7, 12]):
+        np.testing.assert_allclose(transform.TransformPoint(point), (matrix @ [*point, 1])[:3], atol=1e-9)
+    np.testing.assert_allclose(read_itk_transform(tmp_path / f"t{suffix}"), matrix, atol=1e-12)
+
+
+def test_a_nonlinear_transform_is_refused(tmp_path: Path) -> None:
+    sitk.WriteTransform(sitk.BSplineTransform(3), str(tmp_path / "t.tfm"))
+    with pytest.raises(InputError, match="not a rigid or affine transform"):
+        read_itk_transform(tmp_path / "t.tfm")
