@@ -23,7 +23,10 @@ st.html(
 runs = st.session_state["runs"] = st.session_state.get("runs", 0) + 1
 kept = st.session_state.get("station")
 rois = [measure(SHOWN, roi) for roi in (kept.rois if kept else [])]
-facts = {**SHOWN.facts, "rois": rois}
+facts = {**SHOWN.facts, "rois": rois, **json.loads(st.query_params.get("changes", "{}"))}
+if "broken" in st.query_params:
+    name = st.query_params["broken"]
+    facts["volumes"] = {**facts["volumes"], name: {**facts["volumes"][name], "url": "/vol/unknown"}}
 state = station(facts, key="station")
 request = dict(state).get("request") or st.session_state.get("request")
 st.session_state["request"] = request

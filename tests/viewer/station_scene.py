@@ -68,7 +68,7 @@ def make_scene(
         "names": {"mri": "MRI", "functional": "PET"},
         "volumes": {
             "mri": {**volume(mri, "uint16", 1 / 32, ""), "low": 0, "high": float(np.percentile(mri, 99.5))},
-            "functional": {**volume(functional, "uint16", 0.001, "SUVbw"), "low": 0, "high": suv},
+            "functional": {**volume(functional, "uint16", 0.00137, "SUVbw"), "low": 0, "high": suv},
             "fused": volume(fused, "uint8", 1 / 255, ""),
             "attribution": volume(attribution, "uint8", 1 / 255, ""),
         },
@@ -88,7 +88,7 @@ def make_scene(
             "verdict": "good",
             "text": "Similarity 0.41, before 0.18; coverage 100 %.",
             "matrix_lps": None,
-            "before": volume(before, "uint16", 0.001, "SUVbw"),
+            "before": volume(before, "uint16", 0.00137, "SUVbw"),
         },
         "warnings": [],
         "edited": [],

@@ -1,7 +1,8 @@
 """The reading station: one Streamlit component, drawn in the browser.
 
 The JavaScript is plain ES modules without a build: `_script` joins them, in the order of `_MODULES`, into the one module
-that Streamlit takes, and drops the lines by which they import each other.
+that Streamlit takes, and drops the lines by which they import each other. So a name at the top of a module must be
+the only one of its kind.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ _MODULES = (
     "mip",
     "layout",
     "pane",
+    "pen",
     "measures",
     "measure-marks",
     "overlay",

@@ -36,7 +36,7 @@ function isTaken(target, key, byPointer, root) {
   if (target.isContentEditable || target.matches("textarea")) return true;
   const closedList = target.getAttribute("role") === "combobox" && target.getAttribute("aria-expanded") !== "true";
   if (target.matches("input") && !target.matches('[type="checkbox"], [type="radio"], [type="range"], [type="button"], [type="submit"]')) {
-    return !(closedList && byPointer && !target.value);
+    return !(closedList && byPointer);
   }
   if (target.closest('[role="listbox"], [role="menu"], [role="grid"]')) return true;
   const control = target.closest('button, a[href], select, input, summary, [role="slider"], [role="tab"], [role="radio"], [role="checkbox"]');

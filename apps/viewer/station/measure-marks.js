@@ -2,6 +2,7 @@
 
 import { formatValue } from "./colors.js";
 import { numbersOf } from "./measures.js";
+import { BAR, EDGE } from "./pen.js";
 import { distance, toVoxel } from "./planes.js";
 
 const NEAR = 7; // pixels
@@ -88,7 +89,7 @@ function writeBeside(pen, lines, x, y, away) {
   const { context } = pen;
   const widths = lines.map((words, i) => pen.measure(words, i === 0));
   const width = Math.max(...widths);
-  const right = x + away + width + 10 < pen.width;
+  const right = x + away + width < pen.width - EDGE - BAR;
   const left = right ? x + away : Math.max(4, x - away - width);
   const top = Math.max(pen.size + 4, Math.min(y - ((lines.length - 1) * pen.line) / 2 + 4, pen.height - 8 - (lines.length - 1) * pen.line));
   if (lines.length > 1) {

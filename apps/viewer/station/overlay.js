@@ -4,74 +4,26 @@ import { formatValue } from "./colors.js";
 import { MODES, PAIRS, splitColumn } from "./pictures.js";
 import { PLANES, columnOf, sidesOf, slicePosition } from "./planes.js";
 import { drawMeasures } from "./measure-marks.js";
+import { BAR, EDGE, MARGIN, Pen } from "./pen.js";
 
-const FONT = 'system-ui, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", Arial, sans-serif';
 const GAP = 9; // half the crosshair's gap, pixels
-const MARGIN = 9;
 const AMBER = "#ffb340";
 
 /** The sources of a comparison in which colour stands for uptake. */
 const COLOURED = new Set(["functional", "network", "alpha"]);
 
-/** Text and lines in one pane; dark on a light picture. */
-class Pen {
-  constructor(pane, light, accent) {
-    this.accent = accent;
-    this.context = pane.overlay.context;
-    this.width = pane.width;
-    this.height = pane.height;
-    this.small = pane.height < 260 || pane.width < 300;
-    this.size = this.small ? 11 : 12;
-    this.line = this.size + 4;
-    this.ink = light ? "#1a1d21" : "#e6e9ee";
-    this.halo = light ? "rgba(255,255,255,0.85)" : "rgba(0,0,0,0.85)";
-    this.context.setTransform(pane.ratio, 0, 0, pane.ratio, 0, 0);
-    this.context.clearRect(0, 0, pane.width, pane.height);
-    this.context.textBaseline = "alphabetic";
-    this.context.lineJoin = "round";
-  }
-
-  text(words, x, y, { align = "left", color = this.ink, weight = 400, size = this.size } = {}) {
-    const { context } = this;
-    context.font = `${weight} ${size}px ${FONT}`;
-    context.textAlign = align;
-    context.strokeStyle = this.halo;
-    context.lineWidth = 3;
-    context.strokeText(words, x, y);
-    context.fillStyle = color;
-    context.fillText(words, x, y);
-  }
-
-  measure(words, strong) {
-    this.context.font = `${strong ? 600 : 400} ${this.size}px ${FONT}`;
-    return this.context.measureText(words).width;
-  }
-
-  /** A straight line on whole pixels, so that it is one pixel wide and sharp. */
-  stroke(x1, y1, x2, y2, color, width = 1) {
-    const { context } = this;
-    const shift = width % 2 ? 0.5 : 0;
-    context.strokeStyle = color;
-    context.lineWidth = width;
-    context.beginPath();
-    context.moveTo(Math.floor(x1) + shift, Math.floor(y1) + shift);
-    context.lineTo(Math.floor(x2) + shift, Math.floor(y2) + shift);
-    context.stroke();
-  }
-}
-
 /**
  * @param station its scene, look, pictures, crosshair, measures and names
- * @param corners which of the view's banners this pane carries: {patient, series}
+ * @param corners which of the view's furniture this pane carries: {patient, series, bar}
  */
 export function drawOverlay(pane, station, corners) {
   const { look } = station;
   const pen = new Pen(pane, station.isLight(pane), station.accent);
   if (look.mode === "swipe" && pane.image === "fused" && pane.plane) drawSplit(pen, pane, station);
   if (!look.overlays) return;
-  const bar = colorBar(pane, station);
+  const bar = corners.bar ? colorBar(pane, station) : null;
   drawSides(pen, pane, station, bar);
-  drawCrosshair(pen, pane, station);
+  drawCrosshair(pen, pane, station, pen.width - EDGE - (bar ? BAR : 0));
   if (pane.plane) drawMeasures(pen, pane, station);
   drawScale(pen, pane);
   if (bar) drawBar(pen, bar);
@@ -79,39 +31,42 @@ export function drawOverlay(pane, station, corners) {
 }
 
 function drawSides(pen, pane, station, bar) {
-  const { affine } = station.scene;
-  let sides;
-  if (pane.plane) sides = sidesOf(columnOf(affine, pane.plane.column), columnOf(affine, pane.plane.row));
-  else {
-    const [x, y] = station.projections ? station.projections.direction(station.look.mipAngle) : [-1, 0];
-    const [right, front] = [columnOf(affine, 0), columnOf(affine, 1)];
-    const length = [Math.hypot(...right), Math.hypot(...front)];
-    sides = sidesOf(right.map((value, i) => -(x * value) / length[0] - (y * front[i]) / length[1]), columnOf(affine, 2));
-  }
+  const sides = paneSides(pane, station);
   const style = { align: "center", weight: 600, size: pen.size + 3 };
   const middle = pen.height / 2 + 5;
   pen.text(sides.left, MARGIN + 8, middle, style);
-  pen.text(sides.right, pen.width - MARGIN - (bar ? 30 : 8), middle, style);
+  pen.text(sides.right, pen.width - MARGIN - 8 - (bar ? BAR : 0), middle, style);
   pen.text(sides.top, pen.width / 2, MARGIN + 13, style);
   pen.text(sides.bottom, pen.width / 2, pen.height - MARGIN - 2, style);
 }
 
-function drawCrosshair(pen, pane, station) {
+/** The sides of the patient at the left, right, top and bottom of a pane. */
+export function paneSides(pane, { scene, look, projections }) {
+  const { affine } = scene;
+  if (pane.plane) return sidesOf(columnOf(affine, pane.plane.column), columnOf(affine, pane.plane.row));
+  const [x, y] = projections ? projections.direction(look.mipAngle) : [-1, 0];
+  const [right, front] = [columnOf(affine, 0), columnOf(affine, 1)];
+  const lengths = [Math.hypot(...right), Math.hypot(...front)];
+  const left = right.map((value, i) => -(x * value) / lengths[0] - (y * front[i]) / lengths[1]);
+  return sidesOf(left, columnOf(affine, 2));
+}
+
+function drawCrosshair(pen, pane, station, end) {
   if (pane.plane) {
     const [x, y] = pane.voxelToScreen(station.crosshair, station.scene.shape);
     const across = Object.values(PLANES).find((plane) => plane.axis === pane.plane.row).color;
     const down = Object.values(PLANES).find((plane) => plane.axis === pane.plane.column).color;
     pen.context.globalAlpha = 0.8;
-    pen.stroke(0, y, x - GAP, y, across);
-    pen.stroke(x + GAP, y, pen.width, y, across);
-    pen.stroke(x, 0, x, y - GAP, down);
-    pen.stroke(x, y + GAP, x, pen.height, down);
+    pen.stroke(EDGE, y, x - GAP, y, across);
+    pen.stroke(x + GAP, y, end, y, across);
+    pen.stroke(x, EDGE, x, y - GAP, down);
+    pen.stroke(x, y + GAP, x, pen.height - EDGE, down);
     pen.context.globalAlpha = 1;
   } else if (station.projections) {
     const [x, y] = pane.toScreen(...station.projections.place(station.look.mipAngle, station.crosshair));
     pen.context.globalAlpha = 0.8;
-    pen.stroke(0, y, x - GAP, y, PLANES.axial.color);
-    pen.stroke(x + GAP, y, pen.width, y, PLANES.axial.color);
+    pen.stroke(EDGE, y, x - GAP, y, PLANES.axial.color);
+    pen.stroke(x + GAP, y, end, y, PLANES.axial.color);
     pen.context.globalAlpha = 1;
   }
 }
@@ -131,16 +86,14 @@ function drawSplit(pen, pane, station) {
   pen.text(second, x + 8, y);
 }
 
-/** A bar of a round length: 10, 20, 50 or 100 mm. */
+/** A bar of a round length in mm, at most a quarter of the pane. */
 function drawScale(pen, pane) {
   const { scale } = pane.frame;
-  const longest = pen.width * 0.22;
-  const length = [200, 100, 50, 20, 10, 5, 2, 1].find((mm) => mm * scale <= longest);
-  if (!length || pen.width < 260) return;
-  const right = pen.width / 2 + 30 + length * scale;
-  if (right > pen.width * 0.72) return;
-  const left = pen.width / 2 + 30;
-  const y = pen.height - MARGIN - 4;
+  const length = [200, 100, 50, 20, 10, 5, 2, 1].find((mm) => mm * scale <= pen.width * 0.25);
+  if (!length) return;
+  const left = MARGIN + 1;
+  const right = left + length * scale;
+  const y = pen.height - MARGIN - (pane.plane ? 2 * pen.line : 0) - 4;
   for (const [color, width] of [[pen.halo, 4], [pen.ink, 2]]) {
     pen.context.strokeStyle = color;
     pen.context.lineWidth = width;
@@ -151,7 +104,7 @@ function drawScale(pen, pane) {
     pen.context.lineTo(right, y - 5);
     pen.context.stroke();
   }
-  pen.text(`${length} mm`, (left + right) / 2, y - 6, { align: "center", size: pen.size - 1 });
+  pen.text(`${length} mm`, right + 7, y + 1, { size: pen.size - 1 });
 }
 
 /** What the colours of a pane stand for: {colors (packed), top, bottom, unit}, or null. */
@@ -197,7 +150,7 @@ function drawBar(pen, { colors, top, bottom, unit }) {
 }
 
 function drawCorners(pen, pane, station, corners) {
-  const { scene, crosshair, windows, names } = station;
+  const { scene, crosshair } = station;
   const top = MARGIN + pen.size;
   let y = top;
   pen.text(title(pane, station), MARGIN + 12, y, { weight: 600 });
@@ -219,9 +172,11 @@ function drawCorners(pen, pane, station, corners) {
     const count = scene.shape[pane.plane.axis];
     const where = slicePosition(scene.affine, pane.plane, crosshair.map((value, i) => (i === pane.plane.axis ? slice : value)));
     pen.text(`${slice + 1} / ${count}`, MARGIN, bottom - pen.line);
-    pen.text(pen.small ? where : `${where}   ×${station.look.zoom.toFixed(2)}`, MARGIN, bottom);
+    const { zoom } = station.look;
+    pen.text(zoom === 1 ? where : `${where}   ×${zoom.toFixed(2)}`, MARGIN, bottom);
   }
-  pen.text(windowText(pane, windows, scene, names, station.look), pen.width - MARGIN, bottom, { align: "right" });
+  y = bottom + pen.line;
+  for (const line of windowTexts(pane, station)) pen.text(line, pen.width - MARGIN, (y -= pen.line), { align: "right" });
 }
 
 function title(pane, station) {
@@ -231,13 +186,14 @@ function title(pane, station) {
   return `${pane.plane.name} · ${image}`;
 }
 
-function windowText(pane, windows, scene, names, { mode }) {
+/** The windows through which a pane is seen, the lowest line first. */
+function windowTexts(pane, { look, names, windows, pictures }) {
+  const needed = pane.plane ? pictures.needs(pane.image, look) : ["functional"];
   const [low, high] = windows.mri;
-  const mri = `W ${formatValue(high - low)}  L ${formatValue((high + low) / 2)}`;
-  const functional = `${formatValue(windows.functional[0])} – ${formatValue(windows.functional[1])}`;
-  if (pane.image === "mri") return mri;
-  if (pane.image !== "fused") return functional;
-  if (mode === "network") return functional;
-  if (mode === "network_grey" || mode === "attribution" || mode === "difference") return "";
-  return `${mri}   ${functional}`;
+  const lines = [];
+  if (needed.includes("functional") || needed.includes("before")) {
+    lines.push(`${names.functional}  ${formatValue(windows.functional[0])} – ${formatValue(windows.functional[1])}`);
+  }
+  if (needed.includes("mri")) lines.push(`${names.mri}  W ${formatValue(high - low)}  L ${formatValue((high + low) / 2)}`);
+  return lines;
 }

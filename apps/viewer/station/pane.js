@@ -110,6 +110,13 @@ export class Pane {
     context.drawImage(this.voxels, left, top, columns * columnMm * scale, rows * rowMm * scale);
   }
 
+  /** Says what the pane shows to those who do not see it: its label, and where the picture lies. */
+  describe(words, { left, right, top, bottom }) {
+    this.element.setAttribute("aria-label", `${words}; left ${left}, right ${right}, top ${top}, bottom ${bottom}`);
+    const { frame } = this;
+    this.element.dataset.frame = `${frame.left} ${frame.top} ${frame.scale}`;
+  }
+
   /** An empty pane in one colour (packed), before its volumes are there. */
   clear(background) {
     const { context } = this.picture;

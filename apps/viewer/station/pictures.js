@@ -24,8 +24,8 @@ export const PAIRS = {
 };
 
 /** The gradient, in grey levels a voxel, at which an MRI edge begins to show, and that at which it is full. */
-const EDGE_FROM = 12;
-const EDGE_FULL = 28;
+const EDGE_FROM = 16;
+const EDGE_FULL = 40;
 
 /** Palettes that hold no green, on which green edges show best; on the others edges are white. */
 const GREENLESS = new Set(["hot_iron", "hot_metal_blue", "grey", "inverse_grey"]);

@@ -2,7 +2,7 @@
 
 import { GREY, luma } from "./colors.js";
 import { paneRows } from "./layout.js";
-import { drawOverlay } from "./overlay.js";
+import { drawOverlay, paneSides } from "./overlay.js";
 import { Pane } from "./pane.js";
 import { listenToPointer } from "./pointer.js";
 
@@ -11,6 +11,11 @@ const LEAST_ZOOM = 0.5;
 
 /** The name that the benchmark and the tests wait for. */
 const DRAWN = "station-draw";
+
+/** One colour bar serves all panes of an image that stand side by side. */
+function lastOfItsImage(pane, place, row) {
+  return !row.slice(place + 1).some(({ image }) => image === pane.image);
+}
 
 export class Stage {
   constructor(root, station) {
@@ -39,8 +44,9 @@ export class Stage {
     this.container.style.gridTemplateColumns = `repeat(${widest}, minmax(0, 1fr))`;
     this.container.style.gridTemplateRows = `repeat(${rows.length}, minmax(0, 1fr))`;
     this.panes = rows.flat().map((name) => this.pane(name));
-    for (const pane of this.panes) pane.element.style.gridRow = pane.plane || rows.length === 1 ? "" : `1 / span ${rows.length}`;
+    for (const pane of this.panes) pane.element.style.gridArea = pane.plane ? "" : `1 / ${widest} / span ${rows.length} / auto`;
     this.lastOfFirstRow = this.pane(rows[0][rows[0].length - 1]);
+    this.barred = new Set(rows.map((row) => row.map((name) => this.pane(name))).flatMap((row) => row.filter(lastOfItsImage)));
     this.container.replaceChildren(...this.panes.map(({ element }) => element));
     this.container.classList.toggle("single", this.panes.length === 1);
     if (!this.panes.includes(this.active)) this.activate(this.panes.find(({ image }) => image === "fused") || this.panes[0]);
@@ -82,10 +88,11 @@ export class Stage {
     for (const pane of this.panes) {
       if (!pane.width || !pane.height) continue;
       if (pane.plane) this.drawPlane(pane, scale);
-      else this.drawProjection(pane, scale);
+      else this.drawProjection(pane);
       drawOverlay(pane, station, {
         patient: pane === this.panes[0] || station.recording,
         series: pane === this.lastOfFirstRow || station.recording,
+        bar: this.barred.has(pane) || station.recording,
       });
     }
     station.controls.afterDraw();
@@ -93,14 +100,11 @@ export class Stage {
     performance.mark(DRAWN);
   }
 
-  /** Pixels a millimetre, the same in all panes, so that an organ has one size. */
+  /** Pixels a millimetre, the same in all planes, so that an organ has one size. */
   scale() {
     const { shape, spacing } = this.station.scene;
     const size = (axis) => shape[axis] * spacing[axis];
-    const planes = this.panes.filter(({ plane }) => plane);
-    const fits = planes.length
-      ? planes.map((pane) => pane.fit(size(pane.plane.column), size(pane.plane.row)))
-      : this.panes.map((pane) => pane.fit(Math.max(size(0), size(1)), size(2)));
+    const fits = this.panes.filter(({ plane }) => plane).map((pane) => pane.fit(size(pane.plane.column), size(pane.plane.row)));
     return Math.min(...fits) * this.station.look.zoom;
   }
 
@@ -120,7 +124,7 @@ export class Stage {
       shape[column] - 0.5 - center[column], shape[row] - 0.5 - center[row],
     );
     const slice = this.station.slice(pane.planeName);
-    pane.element.setAttribute("aria-label", `${pane.plane.name} ${this.station.imageName(pane.image)}, slice ${slice + 1} of ${shape[pane.plane.axis]}`);
+    pane.describe(`${pane.plane.name} ${this.station.imageName(pane.image)}, slice ${slice + 1} of ${shape[pane.plane.axis]}`, paneSides(pane, this.station));
     if (!pictures.ready(pane.image, look)) pane.empty();
     else {
       const paint = (out) => pictures.paint(out, pane.image, pane.planeName, slice, look);
@@ -128,15 +132,17 @@ export class Stage {
     }
   }
 
-  drawProjection(pane, scale) {
-    const { look, pictures, projections } = this.station;
-    pane.element.setAttribute("aria-label", "Maximum intensity projection");
+  drawProjection(pane) {
+    const { look, pictures, projections, scene } = this.station;
     if (!projections) {
       pane.empty();
       return;
     }
     const [column, row] = projections.place(look.mipAngle, this.center());
+    const [across, ahead, up] = scene.shape.map((count, i) => count * scene.spacing[i]);
+    const scale = pane.fit(Math.max(across, ahead), up) * look.zoom;
     pane.place(scale, projections.columns, projections.rows, projections.step, projections.rowSpacing, column, row);
+    pane.describe(`Maximum intensity projection, ${projections.degrees(look.mipAngle)} degrees`, paneSides(pane, this.station));
     const colors = pictures.palette(look.functionalPalette).packed;
     const table = pictures.windowTables.functional;
     const paint = (out) => {
