@@ -228,13 +228,11 @@ def _find_again(session: Session, service: Service, file: SessionFile) -> Choice
         images = _inside(options.data_folder, str(file.place.get("folder", "")))
     elif kind == "command line":
         images = _given(options.mri, options.functional) or images
-    found = []
-    for role in ("mri", "functional"):
-        wanted = file.images[role]
-        same = [i for i in images if i.series == wanted["series"] and (i.series or i.path.name == wanted["name"])]
-        if len(same) != 1:
-            raise InputError(
-                "the images of this session file are not at hand; upload or open them first, then the file"
-            )
-        found.append(same[0])
-    return Choice(*found)
+    return Choice(_same(images, file.images["mri"]), _same(images, file.images["functional"]))
+
+
+def _same(images: Sequence[FoundImage], wanted: Mapping[str, Any]) -> FoundImage:
+    found = [i for i in images if i.series == wanted["series"] and (i.series or i.path.name == wanted["name"])]
+    if len(found) != 1:
+        raise InputError("the images of this session file are not at hand; upload or open them first, then the file")
+    return found[0]

@@ -46,7 +46,7 @@ class Content:
         self.name = name
 
     def get(self) -> tuple[bytes | Path, str]:
-        """The whole content and its SHA-256; whatever making it raises leaves nothing, and the next call tries again."""
+        """The whole content and its SHA-256; if making it fails, the next call tries again."""
         with self._lock:
             if self._make is None:
                 return self._made, self._sha256

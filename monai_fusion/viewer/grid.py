@@ -96,7 +96,7 @@ class Scale:
 
 
 def as_displayed(volume: np.ndarray, axis: int, k: int) -> np.ndarray:
-    """A slice of a volume on RAS axes as a radiologist sees it: patient's right or front on the left, head or front on top.
+    """A slice of a volume on RAS axes as a radiologist sees it: right or front on the left, head or front on top.
 
     Args:
         volume: ``(x, y, z)``.

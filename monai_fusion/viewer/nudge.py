@@ -41,7 +41,7 @@ class Nudge:
         """
         motion = np.eye(4)
         motion[:3, :3] = Rotation.from_euler("xyz", [self.pitch, self.roll, self.yaw], degrees=True).as_matrix()
-        motion[:3, 3] = center + [self.right, self.front, self.up] - motion[:3, :3] @ center
+        motion[:3, 3] = np.add(center, [self.right, self.front, self.up]) - motion[:3, :3] @ center
         return motion
 
     def after(self, registered: np.ndarray, center: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The server's own temporary folder: nobody else can enter it, and it goes with the server, at the latest with the next.
+"""The server's own temporary folder: nobody else can enter it, and it goes when the server does.
 
 Everything that is uploaded or written lies below it. A server holds a lock on its folder; a folder whose lock is free
 belonged to one that was killed, and is swept away by the next that starts.

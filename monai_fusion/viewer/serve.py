@@ -1,4 +1,4 @@
-"""Starting the viewer's server: Streamlit as a Starlette application, with the two routes of our own, on this machine."""
+"""The viewer's server, on this machine only: Streamlit as a Starlette application, with two routes of our own."""
 
 from __future__ import annotations
 

@@ -30,6 +30,7 @@ _SETTINGS: dict[str, Any] = {
     "server.enableAgentApi": False,
     "server.fileWatcherType": "none",
     "server.runOnSave": False,
+    "runner.postScriptGC": False,  # after each run of the page; with PyTorch's objects it takes longer than the page
     "browser.gatherUsageStats": False,
     "client.showErrorDetails": "none",
     "client.showErrorLinks": False,
