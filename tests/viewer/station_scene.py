@@ -73,7 +73,10 @@ def make_scene(
             "attribution": volume(attribution, "uint8", 1 / 255, ""),
         },
         "presets": {
-            "mri": [{"name": "Auto", "low": 0, "high": float(np.percentile(mri, 99.5))}, {"name": "Wide", "low": 0, "high": 1200}],
+            "mri": [
+                {"name": "Auto", "low": 0, "high": float(np.percentile(mri, 99.5))},
+                {"name": "Wide", "low": 0, "high": 1200},
+            ],
             "functional": [
                 {"name": "Auto", "low": 0, "high": suv},
                 {"name": "SUV 0–5", "low": 0, "high": 5},

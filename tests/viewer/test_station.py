@@ -99,7 +99,7 @@ def station(opened: StationPage) -> StationPage:
     if opened.get("smooth").get_attribute("aria-pressed") == "true":
         opened.press("i")
     hover(opened, "axial-fused")
-    opened.press("r")
+    opened.press("r", "-")  # smaller, so that the whole grid is in the pane
     opened.until(lambda state: state["crosshair"] == [24, 32, 15])
     return opened
 
@@ -373,7 +373,9 @@ def test_roi_reaches_python_and_shows_its_numbers(station: StationPage) -> None:
     line = station.until(lambda state: state["distances"])["distances"][0]
     length = np.linalg.norm((ends[1] - ends[0]) * SPACING)
     assert np.linalg.norm(np.subtract(line["from"], line["to"])) == pytest.approx(length, abs=2 * pixel)
-    assert float(station.get("measure-D1").locator("span").inner_text().split(" ")[0]) == pytest.approx(length, abs=2 * pixel)
+    assert float(station.get("measure-D1").locator("span").inner_text().split(" ")[0]) == pytest.approx(
+        length, abs=2 * pixel
+    )
 
     station.press("Control+z", "Control+z")
     assert station.get("measures").is_hidden()
@@ -462,10 +464,20 @@ def test_a_missing_volume_is_told(browser: sync_api.Browser, address: str) -> No
 def test_warnings_verdict_and_restored_state(browser: sync_api.Browser, address: str) -> None:
     page = browser.new_page(viewport={"width": 1920, "height": 1080})
     changes = {
-        "registration": {"verdict": "doubtful", "text": "Restarts disagree by 9 mm.", "matrix_lps": None, "before": None},
+        "registration": {
+            "verdict": "doubtful",
+            "text": "Restarts disagree by 9 mm.",
+            "matrix_lps": None,
+            "before": None,
+        },
         "warnings": ["The frames of reference differ."],
         "edited": ["weight 70 kg (edited)"],
-        "restore": {"id": "a", "crosshair": [5, 6, 7], "windows": {"mri": [10, 700]}, "layout": {"mode": "network_grey", "layout": "grid"}},
+        "restore": {
+            "id": "a",
+            "crosshair": [5, 6, 7],
+            "windows": {"mri": [10, 700]},
+            "layout": {"mode": "network_grey", "layout": "grid"},
+        },
     }
     station = StationPage(page, address, f"?widgets=1&changes={json.dumps(changes)}")
     station.wait_loaded()
