@@ -3,9 +3,9 @@
     python benchmarks/viewer.py [--part station]
 
 writes `benchmarks/results/viewer.json`, each part under its name, and leaves the others as they are. Needs Debian's
-chromium and playwright. Part ``station``: the reading station with a 256x256x180 scene, as `tests/viewer` serves it. The
-time of an input is from its event's timestamp, which the browser sets as it arrives, to the end of the frame in which the
-station has drawn.
+chromium and playwright. Part ``station``: the reading station with a 256x256x180 scene, as `tests/viewer` serves it.
+The time of an input is from its event's timestamp, which the browser sets as it arrives, to the end of the frame in
+which the station has drawn.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ import numpy as np
 from playwright.sync_api import sync_playwright
 from scipy import ndimage
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "viewer")]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "viewer"))
 
 from station_browser import ARGUMENTS, CHROMIUM, StationPage, served
 

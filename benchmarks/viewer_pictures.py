@@ -22,8 +22,8 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "viewer")]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "viewer"))
 
 from station_browser import ARGUMENTS, CHROMIUM, StationPage, served
 
@@ -110,7 +110,7 @@ def hover(station: StationPage, pane: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "viewer")
+    parser.add_argument("--output", type=Path, default=Path(__file__).resolve().parents[1] / "docs" / "viewer")
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
     small, large = (1366, 768), (1920, 1080)

@@ -94,7 +94,9 @@ class StationPage:
                 """(canvas) => {
                 const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
                 let text = "";
-                for (let i = 0; i < data.length; i += 32768) text += String.fromCharCode(...data.subarray(i, i + 32768));
+                for (let i = 0; i < data.length; i += 32768) {
+                    text += String.fromCharCode(...data.subarray(i, i + 32768));
+                }
                 return [canvas.width, canvas.height, btoa(text)];
             }"""
             )

@@ -10,14 +10,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from station_browser import ARGUMENTS, CHROMIUM, StationPage, as_seen, served
+from station_scene import AFFINE, SHAPE, make_scene, phantom
 
 from monai_fusion.transforms.color import color_table, rgb_to_ycc, ycc_to_rgb
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
-
-from station_browser import ARGUMENTS, CHROMIUM, StationPage, as_seen, served
-from station_scene import AFFINE, SHAPE, make_scene, phantom
-
 if not CHROMIUM.is_file():
     pytest.skip(f"the browser tests need {CHROMIUM}", allow_module_level=True)
 
@@ -398,8 +396,9 @@ def test_mip_shows_the_hottest_and_goes_there(station: StationPage) -> None:
     canvas = station.canvas("mip")[..., 0].astype(float)
     assert canvas.max() == 255
     rows, columns = np.nonzero(canvas == 255)
-    assert columns.mean() < canvas.shape[1] / 2 and rows.mean() > canvas.shape[0] / 2  # right of the patient, low
-    left, top, scale = station.frame("mip")
+    assert columns.mean() < canvas.shape[1] / 2  # the patient's right
+    assert rows.mean() > canvas.shape[0] / 2
+    _, top, scale = station.frame("mip")
     y = np.floor(top + (SHAPE[2] - 0.5 - np.arange(SHAPE[2])) * SPACING[2] * scale).astype(int)
     assert np.abs(canvas[y].max(axis=1) - UPTAKE.max(axis=(0, 1))).max() <= 1
     box = station.get("pane-mip").bounding_box()
