@@ -39,7 +39,10 @@ def served(*arguments: str) -> Iterator[str]:
     program = Path(__file__).with_name("station_server.py")
     environment = {**os.environ, "PYTHONPATH": str(program.parents[2])}
     server = subprocess.Popen(
-        [sys.executable, str(program), str(port), *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
+        [sys.executable, str(program), str(port), *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment,
     )
     address = f"http://127.0.0.1:{port}"
     try:
@@ -84,13 +87,19 @@ class StationPage:
 
     def canvas(self, pane: str, role: str = "picture") -> np.ndarray:
         """The pixels of a pane, ``(height, width, 3)`` uint8."""
-        width, height, data = self.get(f"pane-{pane}").locator(f"canvas.{role}").evaluate(
-            """(canvas) => {
+        width, height, data = (
+            self.get(f"pane-{pane}")
+            .locator(f"canvas.{role}")
+            .evaluate(
+                """(canvas) => {
                 const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
                 let text = "";
-                for (let i = 0; i < data.length; i += 32768) text += String.fromCharCode(...data.subarray(i, i + 32768));
+                for (let i = 0; i < data.length; i += 32768) {
+                    text += String.fromCharCode(...data.subarray(i, i + 32768));
+                }
                 return [canvas.width, canvas.height, btoa(text)];
             }"""
+            )
         )
         return np.frombuffer(base64.b64decode(data), np.uint8).reshape(height, width, 4)[..., :3]
 
@@ -107,7 +116,9 @@ class StationPage:
         y = top + (shape[row] - 0.5 - voxel[row]) * spacing[row] * scale
         return x, y
 
-    def on_screen(self, pane: str, voxel: np.ndarray, shape: tuple[int, ...], spacing: np.ndarray) -> tuple[float, float]:
+    def on_screen(
+        self, pane: str, voxel: np.ndarray, shape: tuple[int, ...], spacing: np.ndarray
+    ) -> tuple[float, float]:
         """The same in pixels of the page."""
         box = self.get(f"pane-{pane}").bounding_box()
         x, y = self.place(pane, voxel, shape, spacing)

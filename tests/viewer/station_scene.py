@@ -1,4 +1,4 @@
-"""Scenes for the reading station: an asymmetric head of known values, and any pair of arrays as the viewer would send it."""
+"""Scenes for the reading station: an asymmetric head of known values, and any arrays as the viewer would send them."""
 
 from __future__ import annotations
 
@@ -73,11 +73,14 @@ def make_scene(
             "attribution": volume(attribution, "uint8", 1 / 255, ""),
         },
         "presets": {
-            "mri": [{"name": "Auto", "low": 0, "high": float(np.percentile(mri, 99.5))}, {"name": "Wide", "low": 0, "high": 1200}],
+            "mri": [
+                {"name": "Auto", "low": 0, "high": float(np.percentile(mri, 99.5))},
+                {"name": "Wide", "low": 0, "high": 1200},
+            ],
             "functional": [
                 {"name": "Auto", "low": 0, "high": suv},
-                {"name": "SUV 0–5", "low": 0, "high": 5},
-                {"name": "SUV 0–10", "low": 0, "high": 10},
+                {"name": "SUV 0 to 5", "low": 0, "high": 5},
+                {"name": "SUV 0 to 10", "low": 0, "high": 10},
             ],
         },
         "palettes": palettes(),
@@ -107,7 +110,7 @@ SHAPE = (48, 64, 30)
 
 
 def phantom() -> dict[str, np.ndarray]:
-    """A head with a bright MRI block at the left front top, and a hot ball at the right back bottom; all values differ."""
+    """A head with a bright MRI block at the left, front and top, and a hot ball at the right, back and bottom."""
     x, y, z = np.meshgrid(*[np.linspace(-1, 1, n) for n in SHAPE], indexing="ij")
     inside = (x / 0.85) ** 2 + (y / 0.9) ** 2 + (z / 0.95) ** 2 < 1
     mri = inside * (420 + 120 * np.cos(5 * x) * np.sin(4 * y) + 90 * np.sin(6 * z))

@@ -10,14 +10,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from station_browser import ARGUMENTS, CHROMIUM, StationPage, as_seen, served
+from station_scene import AFFINE, SHAPE, make_scene, phantom
 
 from monai_fusion.transforms.color import color_table, rgb_to_ycc, ycc_to_rgb
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
-
-from station_browser import ARGUMENTS, CHROMIUM, StationPage, as_seen, served
-from station_scene import AFFINE, SHAPE, make_scene, phantom
-
 if not CHROMIUM.is_file():
     pytest.skip(f"the browser tests need {CHROMIUM}", allow_module_level=True)
 
@@ -99,7 +97,7 @@ def station(opened: StationPage) -> StationPage:
     if opened.get("smooth").get_attribute("aria-pressed") == "true":
         opened.press("i")
     hover(opened, "axial-fused")
-    opened.press("r")
+    opened.press("r", "-")  # smaller, so that the whole grid is in the pane
     opened.until(lambda state: state["crosshair"] == [24, 32, 15])
     return opened
 
@@ -373,7 +371,9 @@ def test_roi_reaches_python_and_shows_its_numbers(station: StationPage) -> None:
     line = station.until(lambda state: state["distances"])["distances"][0]
     length = np.linalg.norm((ends[1] - ends[0]) * SPACING)
     assert np.linalg.norm(np.subtract(line["from"], line["to"])) == pytest.approx(length, abs=2 * pixel)
-    assert float(station.get("measure-D1").locator("span").inner_text().split(" ")[0]) == pytest.approx(length, abs=2 * pixel)
+    assert float(station.get("measure-D1").locator("span").inner_text().split(" ")[0]) == pytest.approx(
+        length, abs=2 * pixel
+    )
 
     station.press("Control+z", "Control+z")
     assert station.get("measures").is_hidden()
@@ -396,8 +396,9 @@ def test_mip_shows_the_hottest_and_goes_there(station: StationPage) -> None:
     canvas = station.canvas("mip")[..., 0].astype(float)
     assert canvas.max() == 255
     rows, columns = np.nonzero(canvas == 255)
-    assert columns.mean() < canvas.shape[1] / 2 and rows.mean() > canvas.shape[0] / 2  # right of the patient, low
-    left, top, scale = station.frame("mip")
+    assert columns.mean() < canvas.shape[1] / 2  # the patient's right
+    assert rows.mean() > canvas.shape[0] / 2
+    _, top, scale = station.frame("mip")
     y = np.floor(top + (SHAPE[2] - 0.5 - np.arange(SHAPE[2])) * SPACING[2] * scale).astype(int)
     assert np.abs(canvas[y].max(axis=1) - UPTAKE.max(axis=(0, 1))).max() <= 1
     box = station.get("pane-mip").bounding_box()
@@ -462,10 +463,20 @@ def test_a_missing_volume_is_told(browser: sync_api.Browser, address: str) -> No
 def test_warnings_verdict_and_restored_state(browser: sync_api.Browser, address: str) -> None:
     page = browser.new_page(viewport={"width": 1920, "height": 1080})
     changes = {
-        "registration": {"verdict": "doubtful", "text": "Restarts disagree by 9 mm.", "matrix_lps": None, "before": None},
+        "registration": {
+            "verdict": "doubtful",
+            "text": "Restarts disagree by 9 mm.",
+            "matrix_lps": None,
+            "before": None,
+        },
         "warnings": ["The frames of reference differ."],
         "edited": ["weight 70 kg (edited)"],
-        "restore": {"id": "a", "crosshair": [5, 6, 7], "windows": {"mri": [10, 700]}, "layout": {"mode": "network_grey", "layout": "grid"}},
+        "restore": {
+            "id": "a",
+            "crosshair": [5, 6, 7],
+            "windows": {"mri": [10, 700]},
+            "layout": {"mode": "network_grey", "layout": "grid"},
+        },
     }
     station = StationPage(page, address, f"?widgets=1&changes={json.dumps(changes)}")
     station.wait_loaded()

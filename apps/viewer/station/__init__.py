@@ -1,8 +1,8 @@
 """The reading station: one Streamlit component, drawn in the browser.
 
-The JavaScript is plain ES modules without a build: `_script` joins them, in the order of `_MODULES`, into the one module
-that Streamlit takes, and drops the lines by which they import each other. So a name at the top of a module must be
-the only one of its kind.
+The JavaScript is plain ES modules without a build: `_script` joins them, in the order of `_MODULES`, into the one
+module that Streamlit takes, and drops the lines by which they import each other. So a name at the top of a module must
+be the only one of its kind.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ _MODULES = (
     "planes",
     "colors",
     "loading",
+    "content",
     "pictures",
     "mip",
     "layout",
+    "look",
     "pane",
     "pen",
     "measures",
@@ -36,6 +38,7 @@ _MODULES = (
     "pointer",
     "actions",
     "keys",
+    "lists",
     "controls",
     "reporting",
     "stage",
@@ -63,14 +66,14 @@ def station(scene: dict[str, Any], key: str) -> Any:
     """Mounts the station.
 
     Args:
-        scene: what it shows: grid, volumes by URL, presets, palettes, texts. A new ``scene["id"]`` makes the browser fetch
-            the volumes; with a known one only numbers and texts are taken over.
+        scene: what it shows: grid, volumes by URL, presets, palettes, texts. A new ``scene["id"]`` makes the browser
+            fetch the volumes; with a known one only numbers and texts are taken over.
         key: of the component in the page.
 
     Returns:
-        Streamlit's state of the component: ``crosshair`` (voxel index), ``windows`` (``{"mri": [low, high], "functional":
-        ...}``), ``palette``, ``layout`` (how it is looked at; opaque), ``rois``, ``distances`` (RAS mm), and ``request``,
-        which is set for the one run in which the user asked for something.
+        Streamlit's state of the component: ``crosshair`` (voxel index), ``windows`` (``{"mri": [low, high],
+        "functional": ...}``), ``palette``, ``layout`` (how it is looked at; opaque), ``rois``, ``distances`` (RAS mm),
+        and ``request``, which is set for the one run in which the user asked for something.
     """
     volumes = scene["volumes"]
     default = {

@@ -1,7 +1,8 @@
 // What the user can do by a key or a button: one list, from which keys, buttons, tooltips and the help panel are made.
 
-import { MODES } from "./pictures.js";
+import { savePicture, saveVideo } from "./keeping.js";
 import { LAYOUTS } from "./layout.js";
+import { MODES } from "./pictures.js";
 
 /** id → {keys, label, run(station, event)}; a label of "" keeps the action out of the help. */
 export const ACTIONS = {
@@ -36,8 +37,8 @@ export const ACTIONS = {
   smooth: { keys: ["i"], label: "Smooth or plain pixels", run: (s) => s.setLook({ smooth: !s.look.smooth }) },
   overlays: { keys: ["t"], label: "Text and lines on or off", run: (s) => s.setLook({ overlays: !s.look.overlays }) },
   reset: { keys: ["r"], label: "Reset windows, zoom and slice", run: (s) => s.reset() },
-  picture: { keys: ["s"], label: "Save the view as PNG", run: (s) => s.savePicture() },
-  video: { keys: ["v"], label: "Save a scroll as video", run: (s) => s.saveVideo() },
+  picture: { keys: ["s"], label: "Save the view as PNG", run: (s) => savePicture(s) },
+  video: { keys: ["v"], label: "Save a scroll as video", run: (s) => saveVideo(s) },
   fullscreen: { keys: ["f"], label: "Full screen", run: (s) => s.toggleFullscreen() },
   help: { keys: ["?"], label: "This list", run: (s) => s.controls.toggleHelp() },
   escape: { keys: ["Escape"], label: "", run: (s) => s.escape() },

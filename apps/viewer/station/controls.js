@@ -1,11 +1,11 @@
 // The bars, the banner, the status line and the help: they show the station's state and change it.
 
-import { ACTIONS, MOUSE, keyNames } from "./actions.js";
+import { ACTIONS, keyNames } from "./actions.js";
 import { formatValue } from "./colors.js";
 import { IMAGES, planesOf } from "./layout.js";
-import { roiLines } from "./measure-marks.js";
-import { MODES, PAIRS } from "./pictures.js";
-import { PLANES, distance, pointText, toMm } from "./planes.js";
+import { element, fillHelp, listMeasures } from "./lists.js";
+import { MODES } from "./pictures.js";
+import { PLANES, pointText, toMm } from "./planes.js";
 
 const PALETTE_NAMES = {
   hot_iron: "Hot Iron",
@@ -42,7 +42,7 @@ export class Controls {
     this.readout = root.querySelector('[data-testid="readout"]');
     this.measures = root.querySelector(".measures");
     this.help = root.querySelector(".help");
-    this.fillHelp();
+    fillHelp(this.help, () => this.toggleHelp());
   }
 
   bindButton(button) {
@@ -52,7 +52,10 @@ export class Controls {
     button.dataset.testid = action;
     button.title = keys.length ? `${label} (${keyNames(ACTIONS[action]).join(", ")})` : label;
     if (!button.textContent.trim() || button.textContent.trim() === "?") button.setAttribute("aria-label", label);
-    button.addEventListener("click", (event) => ACTIONS[action].run(this.station, event));
+    button.addEventListener("click", (event) => {
+      ACTIONS[action].run(this.station, event);
+      this.release(button);
+    });
   }
 
   /** What belongs to a scene: names, lists of presets and palettes, banner, notice. */
@@ -112,6 +115,12 @@ export class Controls {
     else if (control.type === "range") station.setLook({ [name]: Number(value) });
     else if (name === "image" || name === "plane") station.setLook({ [name]: value, large: null });
     else station.setLook({ [name]: value });
+    if (control.type !== "text") this.release(control);
+  }
+
+  /** A control that was used by the mouse gives the focus back, so that no ring stays around it. */
+  release(control) {
+    if (this.station.byPointer) control.blur();
   }
 
   takeWindow(image, part, control) {
@@ -173,7 +182,7 @@ export class Controls {
     this.button("undo").disabled = !measures.past.length;
     this.button("redo").disabled = !measures.future.length;
     this.button("refuse").hidden = !this.station.windowsDiffer();
-    this.refreshMeasures();
+    listMeasures(this.measures, this.station);
   }
 
   button(action) {
@@ -182,34 +191,6 @@ export class Controls {
 
   output(name, words) {
     for (const place of this.root.querySelectorAll(`[data-output="${name}"]`)) place.textContent = words;
-  }
-
-  /** The list of ROIs and distances under the panes. */
-  refreshMeasures() {
-    const { measures } = this.station;
-    const rows = [
-      ...measures.rois.map((roi) => [roi, [roi.kind, ...roiLines(roi, this.station)]]),
-      ...measures.distances.map((line) => [line, [`${distance(line.from, line.to).toFixed(1)} mm`]]),
-    ];
-    this.measures.hidden = !rows.length;
-    this.measures.replaceChildren(...rows.map(([item, words]) => this.measureRow(item, words)));
-  }
-
-  measureRow(item, words) {
-    const row = element("div", "");
-    row.className = `measure${item.id === this.station.measures.selected ? " selected" : ""}`;
-    row.dataset.testid = `measure-${item.id}`;
-    row.setAttribute("role", "listitem");
-    row.addEventListener("click", () => this.station.goToMeasure(item));
-    const remove = element("button", "×");
-    remove.type = "button";
-    remove.setAttribute("aria-label", `Remove ${item.id}`);
-    remove.addEventListener("click", (event) => {
-      event.stopPropagation();
-      this.station.removeMeasure(item.id);
-    });
-    row.append(element("b", item.id), ...words.map((word) => element("span", word)), remove);
-    return row;
   }
 
   /** Values at the crosshair. */
@@ -250,41 +231,10 @@ export class Controls {
     this.output("loaded", words ? "Esc stops" : "");
   }
 
-  fillHelp() {
-    const seen = new Set();
-    const list = (entries) => {
-      const dl = element("dl", "");
-      for (const [keys, label] of entries) {
-        const dt = element("dt", "");
-        dt.append(...keys.flatMap((key, i) => (i ? [" ", key] : [key])));
-        dl.append(dt, element("dd", label));
-      }
-      return dl;
-    };
-    const entries = Object.values(ACTIONS)
-      .filter((action) => action.keys.length && action.label && !seen.has(action) && seen.add(action))
-      .map((action) => [keyNames(action).map((key) => element("kbd", key)), action.label]);
-    const half = Math.ceil(entries.length / 2);
-    const columns = element("div", "");
-    columns.className = "columns";
-    columns.append(list(entries.slice(0, half)), list(entries.slice(half)), list(MOUSE.map(([what, label]) => [[what], label])));
-    const close = element("button", "×");
-    close.type = "button";
-    close.setAttribute("aria-label", "Close the list");
-    close.addEventListener("click", () => this.toggleHelp());
-    this.help.append(element("h2", "Keys and mouse"), close, columns);
-  }
-
   toggleHelp(on = this.help.hidden) {
     this.help.hidden = !on;
     if (on) this.help.querySelector("button").focus({ preventScroll: true });
   }
-}
-
-function element(tag, words) {
-  const made = document.createElement(tag);
-  made.textContent = words;
-  return made;
 }
 
 function fill(select, options) {

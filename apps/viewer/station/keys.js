@@ -8,15 +8,16 @@ import { actionOf } from "./actions.js";
 /** Keys that a control needs for itself while the user works it by keyboard. */
 const OWN_KEYS = new Set(["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "Home", "End", "PageUp", "PageDown", "Enter", " ", "Escape"]);
 
+/** Sets `station.byPointer`: whether the focus was last moved by the mouse. */
 export function listenToKeys(station) {
-  let byPointer = true;
-  const onPointer = () => (byPointer = true);
+  station.byPointer = true;
+  const onPointer = () => (station.byPointer = true);
   const onKey = (event) => {
-    if (event.key === "Tab") byPointer = false;
+    if (event.key === "Tab") station.byPointer = false;
     if (event.defaultPrevented || event.isComposing) return;
     const target = event.composedPath()[0];
     const action = actionOf(event);
-    if (!action || !station.scene || isTaken(target, event.key, byPointer, station.root)) return;
+    if (!action || !station.scene || isTaken(target, event.key, station.byPointer, station.root)) return;
     event.preventDefault();
     event.stopImmediatePropagation();
     action.run(station, event);

@@ -59,7 +59,7 @@ export function drawMeasures(pen, pane, station) {
       context.arc(circle.x, circle.y, circle.radius, 0, 2 * Math.PI);
       context.stroke();
     }
-    const words = pane === station.activePane && circle.centred && !pen.small ? roiLines(roi, station) : [];
+    const words = roi.id && pane === station.activePane && circle.centred && !pen.small ? roiLines(roi, station) : [];
     writeBeside(pen, [roi.id || `${roi.radius.toFixed(1)} mm`, ...words], circle.x, circle.y, circle.radius + 6);
   }
   for (const line of [...measures.distances, ...(station.draft && station.draft.to ? [station.draft] : [])]) {

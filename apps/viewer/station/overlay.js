@@ -86,10 +86,10 @@ function drawSplit(pen, pane, station) {
   pen.text(second, x + 8, y);
 }
 
-/** A bar of a round length in mm, at most a quarter of the pane. */
+/** A bar of a round length in mm, at most a third of the pane. */
 function drawScale(pen, pane) {
   const { scale } = pane.frame;
-  const length = [200, 100, 50, 20, 10, 5, 2, 1].find((mm) => mm * scale <= pen.width * 0.25);
+  const length = [200, 100, 50, 20, 10, 5, 2, 1].find((mm) => mm * scale <= pen.width / 3);
   if (!length) return;
   const left = MARGIN + 1;
   const right = left + length * scale;
@@ -150,40 +150,46 @@ function drawBar(pen, { colors, top, bottom, unit }) {
 }
 
 function drawCorners(pen, pane, station, corners) {
+  drawTitle(pen, pane, station, corners.patient && !pen.small ? station.scene.banner.patient : []);
+  if (corners.series && !pen.small) drawSeries(pen, station.scene);
   const { scene, crosshair } = station;
-  const top = MARGIN + pen.size;
-  let y = top;
-  pen.text(title(pane, station), MARGIN + 12, y, { weight: 600 });
-  pen.context.fillStyle = pane.plane ? pane.plane.color : pen.accent;
-  pen.context.fillRect(MARGIN, y - pen.size + 3, 6, pen.size - 3);
-  if (pane.image === "fused" && station.look.mode === "registration") {
-    const before = station.look.before;
-    pen.text(before ? "before registration" : "after registration", MARGIN, (y += pen.line), { color: before ? AMBER : pen.ink });
-  }
-  if (corners.patient && !pen.small) for (const line of scene.banner.patient) pen.text(line, MARGIN, (y += pen.line));
-  y = top - pen.line;
-  if (corners.series && !pen.small) {
-    for (const line of scene.banner.series) pen.text(line, pen.width - MARGIN, (y += pen.line), { align: "right" });
-    for (const line of scene.edited) pen.text(line, pen.width - MARGIN, (y += pen.line), { align: "right", color: AMBER });
-  }
   const bottom = pen.height - MARGIN;
   if (pane.plane) {
     const slice = station.slice(pane.planeName);
-    const count = scene.shape[pane.plane.axis];
     const where = slicePosition(scene.affine, pane.plane, crosshair.map((value, i) => (i === pane.plane.axis ? slice : value)));
-    pen.text(`${slice + 1} / ${count}`, MARGIN, bottom - pen.line);
     const { zoom } = station.look;
+    pen.text(`${slice + 1} / ${scene.shape[pane.plane.axis]}`, MARGIN, bottom - pen.line);
     pen.text(zoom === 1 ? where : `${where}   ×${zoom.toFixed(2)}`, MARGIN, bottom);
   }
-  y = bottom + pen.line;
-  for (const line of windowTexts(pane, station)) pen.text(line, pen.width - MARGIN, (y -= pen.line), { align: "right" });
+  windowTexts(pane, station).forEach((line, i) => pen.text(line, pen.width - MARGIN, bottom - i * pen.line, { align: "right" }));
 }
 
-function title(pane, station) {
-  const { names } = station;
-  if (!pane.plane) return `MIP ${station.projections ? station.projections.degrees(station.look.mipAngle) : 0}°`;
-  const image = pane.image === "fused" ? MODES[station.look.mode] : names[pane.image];
-  return `${pane.plane.name} · ${image}`;
+/** Top left: plane and image, on one line where they leave room for the letter, and the patient. */
+function drawTitle(pen, pane, station, patient) {
+  const { look, names, projections } = station;
+  const half = pen.width / 2 - EDGE;
+  const first = pane.plane ? pane.plane.name : `MIP ${projections ? projections.degrees(look.mipAngle) : 0}°`;
+  const image = pane.plane ? (pane.image === "fused" ? MODES[look.mode] : names[pane.image]) : "";
+  const whole = image ? `${first} · ${image}` : first;
+  const oneLine = pen.measure(whole, true) <= half - 12;
+  let y = MARGIN + pen.size;
+  pen.text(oneLine ? whole : first, MARGIN + 12, y, { weight: 600 });
+  pen.context.fillStyle = pane.plane ? pane.plane.color : pen.accent;
+  pen.context.fillRect(MARGIN, y - pen.size + 3, 6, pen.size - 3);
+  const lines = [...(oneLine ? [] : [image]), ...patient].map((line) => [line, pen.ink]);
+  if (pane.image === "fused" && look.mode === "registration") {
+    lines.unshift(look.before ? ["before registration", AMBER] : ["after registration", pen.ink]);
+  }
+  for (const [line, color] of lines) pen.text(pen.within(line, half), MARGIN, (y += pen.line), { color });
+}
+
+/** Top right: the series, and what was edited by hand. */
+function drawSeries(pen, { banner, edited }) {
+  let y = MARGIN + pen.size;
+  for (const [line, color] of [...banner.series.map((line) => [line, pen.ink]), ...edited.map((line) => [line, AMBER])]) {
+    pen.text(pen.within(line, pen.width / 2 - EDGE), pen.width - MARGIN, y, { align: "right", color });
+    y += pen.line;
+  }
 }
 
 /** The windows through which a pane is seen, the lowest line first. */

@@ -40,6 +40,14 @@ export class Pen {
     return this.context.measureText(words).width;
   }
 
+  /** Words, cut off where they are wider than `width` pixels. */
+  within(words, width, strong = false) {
+    if (this.measure(words, strong) <= width) return words;
+    let kept = words;
+    while (kept && this.measure(`${kept}…`, strong) > width) kept = kept.slice(0, -1);
+    return `${kept.trimEnd()}…`;
+  }
+
   /** A straight line on whole pixels, so that it is one pixel wide and sharp. */
   stroke(x1, y1, x2, y2, color, width = 1) {
     const { context } = this;

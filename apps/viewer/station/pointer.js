@@ -22,8 +22,8 @@ export function listenToPointer(pane, station) {
     drag = { x, y, startX: x, startY: y, moved: false, ...begin(event, x, y, pane, station) };
     element.setPointerCapture(event.pointerId);
     drag.move(x, y, 0, 0);
-    event.preventDefault();
-    element.focus({ preventScroll: true });
+    event.preventDefault(); // the pane needs no focus, and no widget shall keep it
+    if (document.activeElement) document.activeElement.blur();
   });
   element.addEventListener("pointermove", (event) => {
     if (!drag) {

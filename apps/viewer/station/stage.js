@@ -102,16 +102,15 @@ export class Stage {
 
   /** Pixels a millimetre, the same in all planes, so that an organ has one size. */
   scale() {
-    const { shape, spacing } = this.station.scene;
-    const size = (axis) => shape[axis] * spacing[axis];
+    const { box, scene } = this.station;
+    const size = (axis) => (box[axis][1] - box[axis][0] + 1) * scene.spacing[axis];
     const fits = this.panes.filter(({ plane }) => plane).map((pane) => pane.fit(size(pane.plane.column), size(pane.plane.row)));
     return Math.min(...fits) * this.station.look.zoom;
   }
 
   /** The voxel in the middle of the panes. */
   center() {
-    const { look, scene } = this.station;
-    return look.center || scene.shape.map((count) => (count - 1) / 2);
+    return this.station.look.center || this.station.box.map(([first, last]) => (first + last) / 2);
   }
 
   drawPlane(pane, scale) {
@@ -133,13 +132,13 @@ export class Stage {
   }
 
   drawProjection(pane) {
-    const { look, pictures, projections, scene } = this.station;
+    const { box, look, pictures, projections, scene } = this.station;
     if (!projections) {
       pane.empty();
       return;
     }
     const [column, row] = projections.place(look.mipAngle, this.center());
-    const [across, ahead, up] = scene.shape.map((count, i) => count * scene.spacing[i]);
+    const [across, ahead, up] = box.map(([first, last], i) => (last - first + 1) * scene.spacing[i]);
     const scale = pane.fit(Math.max(across, ahead), up) * look.zoom;
     pane.place(scale, projections.columns, projections.rows, projections.step, projections.rowSpacing, column, row);
     pane.describe(`Maximum intensity projection, ${projections.degrees(look.mipAngle)} degrees`, paneSides(pane, this.station));

@@ -3,47 +3,20 @@
 // Streamlit calls the function at the end each time the page's script has run. Volumes are fetched once a scene; slices,
 // windows, colours and comparisons are drawn here; the server hears of the state a moment later.
 
+import { contentBox } from "./content.js";
 import { Controls } from "./controls.js";
-import { composeView, offer, recordPane, savePng, videoType } from "./keeping.js";
 import { listenToKeys } from "./keys.js";
-import { IMAGES, LAYOUTS, planesOf } from "./layout.js";
+import { LAYOUTS } from "./layout.js";
+import { firstLook, keptLook, restoreLook } from "./look.js";
 import { VolumeError, byteSize, fetchVolume } from "./loading.js";
 import { Measures } from "./measures.js";
 import { MIP_ANGLES, Projections } from "./mip.js";
-import { ATTRIBUTION_PALETTE, PAIRS, Pictures } from "./pictures.js";
+import { ATTRIBUTION_PALETTE, Pictures } from "./pictures.js";
 import { PLANES, invert, toMm, toVoxel } from "./planes.js";
 import { Reporter } from "./reporting.js";
 import { Stage } from "./stage.js";
 
 const BAR_LUMA = 150; // of the fused picture, at which the colour bar of the attribution is shown
-
-/** How a scene is looked at before anything was changed. */
-function firstLook(scene) {
-  return {
-    layout: "planes",
-    image: "fused",
-    plane: planesOf(scene.shape)[0],
-    large: null,
-    mode: "network",
-    alpha: 0.5,
-    pairs: structuredClone(PAIRS),
-    tile: 20,
-    split: 0.5,
-    before: false,
-    palette: scene.palette,
-    functionalPalette: scene.palette,
-    mip: false,
-    mipAngle: 0,
-    zoom: 1,
-    center: null,
-    tool: "crosshair",
-    roiKind: "sphere",
-    overlays: true,
-    smooth: true,
-    cine: false,
-    fps: 12,
-  };
-}
 
 function middle(shape) {
   return shape.map((count) => Math.floor(count / 2));
@@ -76,6 +49,9 @@ class Station {
     const { host } = this.root.getRootNode();
     const scrolled = host && host.closest('[data-testid="stMain"]');
     const top = this.root.getBoundingClientRect().top + (scrolled ? scrolled.scrollTop : 0);
+    // Streamlit fades what a running script may change; images must not fade while the server measures
+    const container = host && host.closest('[data-testid="stElementContainer"]');
+    if (container) container.style.setProperty("opacity", "1", "important");
     this.root.style.setProperty("--height", `${Math.floor(window.innerHeight - Math.max(0, top))}px`);
   }
 
@@ -102,6 +78,7 @@ class Station {
       this.crosshair = middle(shape);
       this.measures = new Measures();
       this.windows = this.automaticWindows();
+      this.box = shape.map((count) => [0, count - 1]);
     } else if (last.volumes.functional.unit !== scene.volumes.functional.unit) {
       this.windows.functional = this.automaticWindows().functional;
     }
@@ -140,6 +117,7 @@ class Station {
       });
       pictures.add(name, volume);
       this.fillWindow(name);
+      if (name === "mri") this.box = contentBox(volume, scene.shape, facts.high);
       if (name === "functional" && this.look.mip) this.project();
       this.stage.invalidate();
     };
@@ -385,41 +363,7 @@ class Station {
     return toMm(this.scene.affine, voxel);
   }
 
-  // Keeping
-
-  async savePicture() {
-    this.stage.draw();
-    await savePng(composeView(this.stage.panes, this, window.devicePixelRatio || 1), "fusion-view.png");
-  }
-
-  /** Records a scroll through the active pane, or a turn of the projection. */
-  async saveVideo() {
-    const pane = this.activePane;
-    if (this.recording || !this.ready) return;
-    if (!videoType()) {
-      this.component.setTriggerValue("request", { type: "scroll_video", plane: pane.planeName, image: pane.image });
-      return;
-    }
-    const kept = { crosshair: this.crosshair, mipAngle: this.look.mipAngle };
-    const count = pane.plane ? this.scene.shape[pane.plane.axis] : MIP_ANGLES;
-    this.recording = true;
-    const show = (i) => {
-      if (pane.plane) this.crosshair = this.crosshair.map((value, axis) => (axis === pane.plane.axis ? i : value));
-      else this.look.mipAngle = i;
-      this.stage.draw();
-    };
-    const goOn = (i) => {
-      this.controls.showWork(`Recording ${i + 1} of ${count}`, i / count);
-      return this.recording;
-    };
-    const film = await recordPane(pane, this, count, this.look.fps, show, goOn);
-    this.recording = false;
-    this.crosshair = kept.crosshair;
-    this.look.mipAngle = kept.mipAngle;
-    this.controls.showWork("", 0);
-    this.stage.invalidate();
-    if (film) offer(film, "fusion-scroll.webm");
-  }
+  // The page
 
   toggleFullscreen() {
     if (document.fullscreenElement) document.exitFullscreen();
@@ -435,19 +379,22 @@ class Station {
 
   requestFusion() {
     this.reporter.now(this.state());
-    this.component.setTriggerValue("request", { type: "refuse_window", windows: this.windows });
+    this.request({ type: "refuse_window", windows: this.windows });
   }
 
   // What the server hears, and gives back
 
+  request(what) {
+    this.component.setTriggerValue("request", what);
+  }
+
   state() {
     const { look, windows, measures } = this;
-    const { palette, cine, tool, ...layout } = look;
     return {
       crosshair: this.crosshair.map((value) => Math.round(value * 100) / 100),
       windows: structuredClone(windows),
-      palette,
-      layout: structuredClone(layout),
+      palette: look.palette,
+      layout: keptLook(look),
       rois: structuredClone(measures.rois),
       distances: structuredClone(measures.distances),
     };
@@ -455,9 +402,7 @@ class Station {
 
   restore({ id, crosshair, windows, palette, layout, rois, distances }) {
     this.restored = id;
-    Object.assign(this.look, layout, palette ? { palette } : {});
-    if (!IMAGES.includes(this.look.image)) this.look.image = "fused";
-    if (!this.offers(this.look.mode)) this.look.mode = "network";
+    restoreLook(this.look, layout, palette, (mode) => this.offers(mode));
     if (rois || distances) this.measures.restore(rois, distances);
     for (const image of ["mri", "functional"]) if (windows && windows[image]) this.setWindow(image, windows[image]);
     if (this.look.before) this.fetchBefore();
