@@ -19,7 +19,6 @@ from monai_fusion.viewer.slice_metrics import slice_metrics
 
 __all__ = ["look"]
 
-_KEY = "station"
 _STATE = ("crosshair", "windows", "palette", "layout", "rois", "distances")
 _SHIFTS = {"right": "Right (+) or left, mm", "front": "Front (+) or back, mm", "up": "Up (+) or down, mm"}
 _TURNS = {"pitch": "Nod, degrees", "roll": "Tilt, degrees", "yaw": "Turn, degrees"}
@@ -34,7 +33,8 @@ def look() -> None:
     case, scene = session.case, session.scene
     if case is None or scene is None:
         st.rerun()
-    state: Mapping[str, Any] = st.session_state.get(_KEY) or {}
+    key = f"station-{session.opened}"
+    state: Mapping[str, Any] = st.session_state.get(key) or {}
     restored = scene.data["restore"] or {}
     look = {name: state.get(name) or restored.get(name) for name in _STATE}
     look["rois"] = actions.measured(case, look["rois"] or [])
@@ -45,11 +45,13 @@ def look() -> None:
     _menu()
     if session.error:
         st.error(session.error)
-    heard = station(scene.data, key=_KEY)
+    heard = station(scene.data, key=key)
     request = heard.request or {}
     if request.get("type") == "refuse_window":
         actions.fuse_with_windows(session, request["windows"])
         st.rerun()
+    if request.get("type") == "scroll_video":
+        st.toast("This browser records no video. Keep has the scroll as an animated PNG.")
 
 
 def _menu() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from page import guarded, this_session
 
+from monai_fusion.errors import InputError
 from monai_fusion.viewer import actions
 from monai_fusion.viewer.browse import subfolders
 from monai_fusion.viewer.images import guess_pair
@@ -90,19 +91,25 @@ def _browse() -> None:
     assert root is not None
     here = st.session_state.setdefault("folder", "")
     st.caption(f"/{here}" if here else "/")
-    names = [*([".."] if here else []), *subfolders(root, here)]
+    number = st.session_state.setdefault("steps", 0)  # a new box a step: the browser repeats what the last one held
 
     @guarded
     def enter() -> None:
-        name = st.session_state.pop("subfolder", None)
+        name = st.session_state[f"subfolder-{number}"]
         parts = here.split("/") if here else []
-        st.session_state["folder"] = "/".join(parts[:-1] if name == ".." else [*parts, name] if name else parts)
+        st.session_state["folder"] = "/".join(parts[:-1] if name == ".." else [*parts, name])
+        st.session_state["steps"] = number + 1
 
+    try:
+        names = [*([".."] if here else []), *subfolders(root, here)]
+    except InputError:
+        st.session_state["folder"] = ""
+        raise
     st.selectbox(
         "Folder",
         names,
         index=None,
-        key="subfolder",
+        key=f"subfolder-{number}",
         on_change=enter,
         placeholder="Subfolder",
         label_visibility="collapsed",
@@ -119,7 +126,7 @@ def _table() -> None:
     st.markdown("**Images**")
     st.table([{name: str(getattr(image, name)) for name in _COLUMNS} for image in images])
     guessed = guess_pair(images)
-    left, right, go = st.columns([5, 5, 2], vertical_alignment="bottom")
+    left, right, go, no = st.columns([5, 5, 2, 2], vertical_alignment="bottom")
     chosen = [
         column.selectbox(label, range(len(images)), guess, lambda i: str(images[i]), key=key)
         for column, label, guess, key in (
@@ -129,4 +136,7 @@ def _table() -> None:
     ]
     if go.button("Fuse", type="primary", key="fuse", disabled=None in chosen, width="stretch"):
         actions.open_choice(session, *(images[i] for i in chosen if i is not None))
+        st.rerun()
+    if no.button("Forget these", key="forget", width="stretch", help="Removes what was uploaded from the server."):
+        session.forget()
         st.rerun()

@@ -7,6 +7,7 @@ in the page's thread.
 from __future__ import annotations
 
 import secrets
+import shutil
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -48,9 +49,13 @@ def open_uploads(session: Session, files: Sequence[tuple[str, IO[bytes]]]) -> No
     def work(step: Step) -> Callable[[], None]:
         step(0.1, "Checking the upload")
         folder = session.new_folder("upload")
-        save_uploads(files, folder)
-        step(0.5, "Looking for images")
-        return partial(_list, session, find_images(folder), {"kind": "upload"})
+        try:
+            save_uploads(files, folder)
+            step(0.5, "Looking for images")
+            return partial(_list, session, find_images(folder), {"kind": "upload"})
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     session.begin(work)
 

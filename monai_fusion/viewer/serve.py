@@ -75,9 +75,9 @@ def serve(options: Options, port: int, browser: bool = True) -> None:
     service = start_service(options)
     address = f"http://{HOSTS[0]}:{port}"
     try:
-        threading.Thread(target=_warm_up, name="viewer-warm-up", daemon=True).start()
+        _warm_up()
         if browser:
-            threading.Timer(2, webbrowser.open, [address]).start()
+            threading.Timer(1, webbrowser.open, [address]).start()
         print(f"monai-fusion: the viewer is at {address} (Ctrl-C ends it)", flush=True)
         make_app().run(config=settings(port))
     except SystemExit as error:
@@ -175,19 +175,19 @@ async def _lifespan(app: Any) -> AsyncIterator[None]:
 
 
 def _warm_up() -> None:
-    """Loads the libraries and the compiled kernel before the first user waits for them."""
-    try:
-        import numpy as np
-        import SimpleITK  # noqa: F401 - the scene's resampling
+    """Loads the libraries and the compiled kernel before the first user waits for them.
 
-        from monai_fusion import workflow
-        from monai_fusion.viewer import scene  # noqa: F401
+    Here and not in a thread beside the server: MONAI, imported by two threads at once, fails.
+    """
+    import numpy as np
+    import SimpleITK  # noqa: F401 - the scene's resampling
 
-        if importlib.util.find_spec("numba") is not None:
-            from monai_fusion.inferers.kernels.cpu import CpuStudent
-            from monai_fusion.networks import FusionStudent
+    from monai_fusion.networks import FusionStudent
+    from monai_fusion.viewer import actions, scene  # noqa: F401
+    from monai_fusion.workflow import open_bundle
 
-            CpuStudent(FusionStudent().state_dict())(*np.zeros((2, 1, 16, 16), np.float32))
-        workflow.open_bundle()
-    except Exception as error:
-        private_log.log_error(error)
+    open_bundle()
+    if importlib.util.find_spec("numba") is not None:
+        from monai_fusion.inferers.kernels.cpu import CpuStudent
+
+        CpuStudent(FusionStudent().state_dict())(*np.zeros((2, 1, 16, 16), np.float32))

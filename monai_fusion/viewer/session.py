@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -42,6 +43,7 @@ class Session:
         self.look: dict[str, Any] = {}
         self.job: Job | None = None
         self.error = ""
+        self.opened = 0
         self._addresses = addresses
 
     def begin(self, work: Callable[[Step], Callable[[], None]]) -> None:
@@ -93,24 +95,26 @@ class Session:
 
     def forget(self) -> None:
         """Lets go of what was opened: images, files, addresses; the tab can open something else."""
+        self.opened += 1  # the page remembers what it showed by this number
         if self.job is not None:
             self.job.cancel()
         self._addresses.revoke_all(self.name)
         self.images, self.place, self.kept, self.look = [], {}, [], {}
         self.case = self.scene = self.job = None
         self.error = ""
-        for path in self.folder.iterdir() if self.folder.is_dir() else ():
-            shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if not self.closed:
+            self.folder.mkdir(mode=0o700)
 
     def close(self) -> None:
         """The end: nothing of it is left in memory or on disk."""
         self.closed = True
         self.forget()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def plain(self, text: str) -> str:
         """A sentence for the page: without the names of private folders."""
-        parts = [str(self.folder), str(self.folder.parent)]
-        for part in parts:
-            text = text.replace(f"{part}/", "").replace(part, "the upload")
+        own = rf"(?:{re.escape(str(self.folder))}/)?upload-\w{{8}}"
+        text = re.sub(rf"{own}/", "", text)
+        text = re.sub(own, "the upload", text)
+        text = text.replace(f"{self.folder}/", "").replace(f"{self.folder.parent}/", "")
         return " ".join(text.split())

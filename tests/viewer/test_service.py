@@ -82,5 +82,7 @@ def test_forgetting_leaves_nothing_but_the_session(service: Service) -> None:
 
 def test_sentences_do_not_name_private_folders(service: Service) -> None:
     session = service.session("mine")
-    text = session.plain(f"{session.folder}/upload-1/a.dcm: a damaged\nDICOM file")
-    assert text == "upload-1/a.dcm: a damaged DICOM file"
+    folder = session.new_folder("upload")
+    assert session.plain(f"{folder}/study/a.dcm: a damaged\nDICOM file") == "study/a.dcm: a damaged DICOM file"
+    assert session.plain(f"{folder}: none of its files") == "the upload: none of its files"
+    assert session.plain(f"{folder.name}: no image") == "the upload: no image"
