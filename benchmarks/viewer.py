@@ -1,9 +1,10 @@
 """Times the viewer in a browser: from a key or the mouse to new pixels, and until the first picture.
 
-    python benchmarks/viewer.py [--part station]
+    python benchmarks/viewer.py [--part station] [--part opening]
 
 writes `benchmarks/results/viewer.json`, each part under its name, and leaves the others as they are. Needs Debian's
 chromium and playwright. Part ``station``: the reading station with a 256x256x180 scene, as `tests/viewer` serves it.
+Part ``opening``: from choosing two series to the first picture (`viewer_opening.py`).
 The time of an input is from its event's timestamp, which the browser sets as it arrives, to the end of the frame in
 which the station has drawn.
 """
@@ -27,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "viewer"))
 
 from station_browser import ARGUMENTS, CHROMIUM, StationPage, served
+from viewer_opening import time_opening
 
 from monai_fusion.atomic import write_beside
 from monai_fusion.evaluation.machine import describe_machine
@@ -145,7 +147,7 @@ def time_layouts(station: StationPage) -> dict[str, Any]:
     return found
 
 
-PARTS: dict[str, Callable[[], dict[str, Any]]] = {"station": time_station}
+PARTS: dict[str, Callable[[], dict[str, Any]]] = {"station": time_station, "opening": time_opening}
 
 
 def main() -> None:

@@ -47,7 +47,7 @@ def choose() -> None:
             _table()
 
 
-@st.fragment(run_every=0.5)
+@st.fragment(run_every=0.25)
 @guarded
 def show_progress() -> None:
     """While a job runs; it can be called off."""

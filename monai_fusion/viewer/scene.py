@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
@@ -37,11 +37,13 @@ class Scene:
         data: see `build_scene`.
         sources: those of the two sources, which a further fusion of the same pair keeps.
         fused: those of what was fused.
+        contents: what lies at the addresses of the sources.
     """
 
     data: dict[str, Any]
     sources: list[str] = field(default_factory=list)
     fused: list[str] = field(default_factory=list)
+    contents: list[Content] = field(default_factory=list)
 
 
 def build_scene(case: Case, session: Session, last: Scene | None = None) -> Scene:
@@ -57,7 +59,9 @@ def build_scene(case: Case, session: Session, last: Scene | None = None) -> Scen
         sources = _sources(case, session, scene)
     else:
         sources = {name: last.data[name] for name in ("volumes", "presets", "registration")}
-        scene.sources = last.sources
+        scene.sources, scene.contents = last.sources, last.contents
+    fused = Content(partial(_fused, case))
+    first = [fused, *scene.contents]
     scene.data = {
         "version": 1,
         "id": secrets.token_urlsafe(12),
@@ -68,8 +72,8 @@ def build_scene(case: Case, session: Session, last: Scene | None = None) -> Scen
         "volumes": {
             "mri": sources["volumes"]["mri"],
             "functional": sources["volumes"]["functional"],
-            "fused": _publish(scene.fused, session, partial(_fused, case), None),
-            "attribution": _publish(scene.fused, session, partial(_attribution, case), None),
+            "fused": _publish(scene.fused, session, fused, None),
+            "attribution": _publish(scene.fused, session, Content(partial(_attribution, case, first)), None),
         },
         "palettes": _palettes(),
         "palette": "rainbow",
@@ -100,7 +104,9 @@ def _sources(case: Case, session: Session, scene: Scene) -> dict[str, Any]:
     for role, make in makers.items():
         unit = case.functional.unit if role == "functional" else ""
         low, high = windows[role]
-        volumes[role] = {**_publish(scene.sources, session, make, scales[role]), "unit": unit, "low": low, "high": high}
+        scene.contents.append(Content(make))
+        facts = _publish(scene.sources, session, scene.contents[-1], scales[role])
+        volumes[role] = {**facts, "unit": unit, "low": low, "high": high}
     return {
         "volumes": volumes,
         "presets": {
@@ -115,9 +121,9 @@ def _on_grid(case: Case, image: Voxels) -> np.ndarray:
     return image.array if case.is_picture else case.grid.resample(image)
 
 
-def _publish(urls: list[str], session: Session, make: Callable[[], bytes], scale: Scale | None) -> dict[str, Any]:
+def _publish(urls: list[str], session: Session, content: Content, scale: Scale | None) -> dict[str, Any]:
     """A volume that is made when the browser asks for it; without a scale, bytes of 0 to 255 for 0 to 1."""
-    urls.append(session.publish(Content(make), "vol"))
+    urls.append(session.publish(content, "vol"))
     if scale is None:
         return {"url": urls[-1], "dtype": "uint8", "slope": 1 / 255, "intercept": 0.0, "unit": ""}
     return {"url": urls[-1], "dtype": "uint16", "slope": scale.slope, "intercept": scale.intercept}
@@ -127,7 +133,10 @@ def _fused(case: Case) -> bytes:
     return _as_shown(case, (case.result.fused * 255).round().astype(np.uint8))
 
 
-def _attribution(case: Case) -> bytes:
+def _attribution(case: Case, first: Sequence[Content]) -> bytes:
+    """After what is looked at first: the browser asks for all at once, and this takes the longest."""
+    for content in first:
+        content.get()
     return _as_shown(case, functional_share(case.result, case.slice_axis))
 
 
@@ -149,7 +158,7 @@ def _registration(case: Case, session: Session, scene: Scene, scale: Scale) -> d
         "verdict": found.get("verdict", "none"),
         "text": f"{found.get('rule', 'moved')}{f': {reasons}' if reasons else ''}",
         "matrix_lps": matrix.tolist(),
-        "before": _publish(scene.sources, session, lambda: scale.store(_on_grid(case, before)), scale),
+        "before": _publish(scene.sources, session, Content(lambda: scale.store(_on_grid(case, before))), scale),
     }
 
 

@@ -175,19 +175,24 @@ async def _lifespan(app: Any) -> AsyncIterator[None]:
 
 
 def _warm_up() -> None:
-    """Loads the libraries and the compiled kernel before the first user waits for them.
+    """Opens a pair of a few voxels, so that the first user does not wait for libraries and the compiled kernel.
 
     Here and not in a thread beside the server: MONAI, imported by two threads at once, fails.
     """
     import numpy as np
-    import SimpleITK  # noqa: F401 - the scene's resampling
 
-    from monai_fusion.networks import FusionStudent
-    from monai_fusion.viewer import actions, scene  # noqa: F401
-    from monai_fusion.workflow import open_bundle
+    from monai_fusion.data.synthetic_dicom import write_synthetic_series
+    from monai_fusion.viewer import actions  # noqa: F401 - the page's
+    from monai_fusion.viewer.case import Choice, open_case
+    from monai_fusion.viewer.images import find_images
+    from monai_fusion.viewer.scene import build_scene
 
-    open_bundle()
-    if importlib.util.find_spec("numba") is not None:
-        from monai_fusion.inferers.kernels.cpu import CpuStudent
-
-        CpuStudent(FusionStudent().state_dict())(*np.zeros((2, 1, 16, 16), np.float32))
+    session = current_service().session("warm up")
+    ramp = np.arange(16.0**3).reshape(16, 16, 16)
+    for modality in ("MR", "PT"):
+        write_synthetic_series(session.folder / modality, ramp, np.eye(4), modality, modality)
+    mri, functional = (find_images(session.folder / modality)[0] for modality in ("MR", "PT"))
+    case = open_case(Choice(mri, functional), session.folder, lambda fraction, text: None)
+    for content in build_scene(case, session).contents:
+        content.get()
+    session.close()
