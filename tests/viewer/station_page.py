@@ -13,6 +13,7 @@ if str(app_path().parent) not in sys.path:
     sys.path.insert(0, str(app_path().parent))
 
 from station import station
+from station_scene import AGAIN
 from station_server import SHOWN, measure
 
 st.set_page_config(layout="wide")
@@ -27,12 +28,16 @@ facts = {**SHOWN.facts, "rois": rois, **json.loads(st.query_params.get("changes"
 if "broken" in st.query_params:
     name = st.query_params["broken"]
     facts["volumes"] = {**facts["volumes"], name: {**facts["volumes"][name], "url": "/vol/unknown"}}
+if st.session_state.get("fused again"):
+    again = {**facts["volumes"]["fused"], "url": f"/vol/{AGAIN}"}
+    facts |= {"id": "again", "volumes": {**facts["volumes"], "fused": again}}
 state = station(facts, key="station")
 request = dict(state).get("request") or st.session_state.get("request")
 st.session_state["request"] = request
 if "widgets" in st.query_params:
     with st.sidebar:
         st.button("A button")
+        st.checkbox("Fuse again", key="fused again")
         st.selectbox("A list", ["one", "two"])
         st.text_input("A field")
         st.html(f'<pre data-testid="heard">{json.dumps({**dict(state), "request": request, "runs": runs})}</pre>')

@@ -11,6 +11,8 @@ import numpy as np
 
 from monai_fusion.transforms.color import COLOR_MAPS, color_table
 
+#: The token of what a second fusion gives: the negative of the first.
+AGAIN = "again"
 NOTICE = "For research use only. Not for diagnostic use."
 
 
@@ -58,6 +60,7 @@ def make_scene(
         scene.volumes[token] = np.round(values / slope).astype(dtype)
         return {"url": f"/vol/{token}", "dtype": dtype, "slope": slope, "intercept": 0, "unit": unit}
 
+    scene.volumes[AGAIN] = 255 - np.round(fused * 255).astype(np.uint8)
     suv = float(np.percentile(functional[functional > 0], 99.5))
     scene.facts = {
         "version": 1,

@@ -197,7 +197,9 @@ export class Controls {
   showReadout() {
     const { station } = this;
     const { scene, names } = station;
-    const parts = [["", pointText(toMm(scene.affine, station.crosshair))]];
+    const [column, row] = station.crosshair.map((value, axis) => scene.shape[axis] - Math.round(value));
+    const where = scene.picture ? `column ${column}  row ${row}` : pointText(toMm(scene.affine, station.crosshair));
+    const parts = [["", where]];
     const { mri, functional, fused, attribution } = station.pictures.volumes;
     const index = station.crosshairIndex();
     if (mri) parts.push([names.mri, `${formatValue(mri.value(index))} ${mri.unit}`]);

@@ -1,7 +1,7 @@
 // Two lists of the page: the keys and the mouse, and what was measured.
 
 import { ACTIONS, MOUSE, keyNames } from "./actions.js";
-import { roiLines } from "./measure-marks.js";
+import { lengthText, roiLines } from "./measure-marks.js";
 import { distance } from "./planes.js";
 
 export function element(tag, words) {
@@ -46,7 +46,7 @@ export function listMeasures(list, station) {
   const { measures } = station;
   const rows = [
     ...measures.rois.map((roi) => [roi, [roi.kind, ...roiLines(roi, station)]]),
-    ...measures.distances.map((line) => [line, [`${distance(line.from, line.to).toFixed(1)} mm`]]),
+    ...measures.distances.map((line) => [line, [lengthText(distance(line.from, line.to), station)]]),
   ];
   list.hidden = !rows.length;
   list.replaceChildren(...rows.map(([item, words]) => measureRow(item, words, station)));

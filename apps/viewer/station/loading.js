@@ -8,6 +8,7 @@ export class VolumeError extends Error {}
 /** A volume on the display grid, x fastest: value = data[x + nx·(y + ny·z)]·slope + intercept. */
 export class Volume {
   constructor(facts, data) {
+    this.url = facts.url;
     this.slope = facts.slope;
     this.intercept = facts.intercept;
     this.unit = facts.unit || "";

@@ -60,7 +60,7 @@ export function drawMeasures(pen, pane, station) {
       context.stroke();
     }
     const words = roi.id && pane === station.activePane && circle.centred && !pen.small ? roiLines(roi, station) : [];
-    writeBeside(pen, [roi.id || `${roi.radius.toFixed(1)} mm`, ...words], circle.x, circle.y, circle.radius + 6);
+    writeBeside(pen, [roi.id || lengthText(roi.radius, station), ...words], circle.x, circle.y, circle.radius + 6);
   }
   for (const line of [...measures.distances, ...(station.draft && station.draft.to ? [station.draft] : [])]) {
     const ends = distanceLine(line, pane, station);
@@ -80,7 +80,8 @@ export function drawMeasures(pen, pane, station) {
       context.arc(x, y, 3, 0, 2 * Math.PI);
       context.fill();
     }
-    writeBeside(pen, [`${line.id ? `${line.id}  ` : ""}${distance(line.from, line.to).toFixed(1)} mm`], Math.max(x1, x2), x1 > x2 ? y1 : y2, 6);
+    const length = lengthText(distance(line.from, line.to), station);
+    writeBeside(pen, [line.id ? `${line.id}  ${length}` : length], Math.max(x1, x2), x1 > x2 ? y1 : y2, 6);
   }
 }
 
@@ -104,6 +105,11 @@ function writeBeside(pen, lines, x, y, away) {
   });
 }
 
+/** A length: in mm, or in pixels where the images are pictures without a scale. */
+export function lengthText(length, { scene }) {
+  return `${length.toFixed(1)} ${scene.picture ? "px" : "mm"}`;
+}
+
 /** The numbers of a ROI, one line a source. */
 export function roiLines(roi, station) {
   const numbers = numbersOf(roi, station.scene);
@@ -115,6 +121,7 @@ export function roiLines(roi, station) {
   const lines = [];
   if (functional) lines.push(`${names.functional}  ${said(functional)}  ${functional.unit || ""}`.trim());
   if (mri) lines.push(`${names.mri}  ${said(mri)}`);
-  if (Number.isFinite(volume)) lines.push(`${volume >= 10 ? volume.toFixed(1) : volume.toFixed(2)} ml   r ${roi.radius.toFixed(1)} mm`);
+  const size = Number.isFinite(volume) && !station.scene.picture ? `${volume.toFixed(volume >= 10 ? 1 : 2)} ml   ` : "";
+  lines.push(`${size}r ${lengthText(roi.radius, station)}`);
   return lines;
 }

@@ -25,7 +25,7 @@ export function drawOverlay(pane, station, corners) {
   drawSides(pen, pane, station, bar);
   drawCrosshair(pen, pane, station, pen.width - EDGE - (bar ? BAR : 0));
   if (pane.plane) drawMeasures(pen, pane, station);
-  drawScale(pen, pane);
+  if (!station.scene.picture) drawScale(pen, pane);
   if (bar) drawBar(pen, bar);
   drawCorners(pen, pane, station, corners);
 }
@@ -43,6 +43,7 @@ function drawSides(pen, pane, station, bar) {
 /** The sides of the patient at the left, right, top and bottom of a pane. */
 export function paneSides(pane, { scene, look, projections }) {
   const { affine } = scene;
+  if (scene.picture) return { left: "", right: "", top: "", bottom: "" }; // nobody says which side is which
   if (pane.plane) return sidesOf(columnOf(affine, pane.plane.column), columnOf(affine, pane.plane.row));
   const [x, y] = projections ? projections.direction(look.mipAngle) : [-1, 0];
   const [right, front] = [columnOf(affine, 0), columnOf(affine, 1)];
@@ -154,7 +155,7 @@ function drawCorners(pen, pane, station, corners) {
   if (corners.series && !pen.small) drawSeries(pen, station.scene);
   const { scene, crosshair } = station;
   const bottom = pen.height - MARGIN;
-  if (pane.plane) {
+  if (pane.plane && !scene.picture) {
     const slice = station.slice(pane.planeName);
     const where = slicePosition(scene.affine, pane.plane, crosshair.map((value, i) => (i === pane.plane.axis ? slice : value)));
     const { zoom } = station.look;
@@ -166,9 +167,9 @@ function drawCorners(pen, pane, station, corners) {
 
 /** Top left: plane and image, on one line where they leave room for the letter, and the patient. */
 function drawTitle(pen, pane, station, patient) {
-  const { look, names, projections } = station;
+  const { look, names, projections, scene } = station;
   const half = pen.width / 2 - EDGE;
-  const first = pane.plane ? pane.plane.name : `MIP ${projections ? projections.degrees(look.mipAngle) : 0}°`;
+  const first = scene.picture ? "Picture" : pane.plane ? pane.plane.name : `MIP ${projections ? projections.degrees(look.mipAngle) : 0}°`;
   const image = pane.plane ? (pane.image === "fused" ? MODES[look.mode] : names[pane.image]) : "";
   const whole = image ? `${first} · ${image}` : first;
   const oneLine = pen.measure(whole, true) <= half - 12;

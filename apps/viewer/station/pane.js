@@ -112,7 +112,8 @@ export class Pane {
 
   /** Says what the pane shows to those who do not see it: its label, and where the picture lies. */
   describe(words, { left, right, top, bottom }) {
-    this.element.setAttribute("aria-label", `${words}; left ${left}, right ${right}, top ${top}, bottom ${bottom}`);
+    const sides = left ? `; left ${left}, right ${right}, top ${top}, bottom ${bottom}` : "";
+    this.element.setAttribute("aria-label", words + sides);
     const { frame } = this;
     this.element.dataset.frame = `${frame.left} ${frame.top} ${frame.scale}`;
   }

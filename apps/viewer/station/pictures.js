@@ -33,6 +33,9 @@ const GREENLESS = new Set(["hot_iron", "hot_metal_blue", "grey", "inverse_grey"]
 /** What the attribution is coloured with: it ends in a colour, so that a share of 100 % does not fade. */
 export const ATTRIBUTION_PALETTE = "rainbow";
 
+/** Counts on from scene to scene: a number never stands for two states, so no pane keeps the picture of another fusion. */
+let lastVersion = 0;
+
 export class Pictures {
   constructor(shape, spacing, palettes) {
     this.shape = shape;
@@ -47,7 +50,7 @@ export class Pictures {
     this.cuts = { axial: {}, coronal: {}, sagittal: {} };
     this.others = {};
     this.tables = {};
-    this.version = 0;
+    this.version = ++lastVersion;
   }
 
   /** Columns and rows of a plane. */
@@ -57,7 +60,7 @@ export class Pictures {
 
   add(name, volume) {
     this.volumes[name] = volume;
-    this.version++;
+    this.version = ++lastVersion;
   }
 
   setWindow(name, window) {
@@ -65,7 +68,7 @@ export class Pictures {
     if (!volume) return;
     const table = this.windowTables[name] || (this.windowTables[name] = new Uint8Array(volume.levels));
     fillWindowTable(table, volume, window);
-    this.version++;
+    this.version = ++lastVersion;
   }
 
   palette(name) {

@@ -96,12 +96,15 @@ class Station {
     const { scene } = this;
     if (this.loading) this.loading.abort();
     this.loading = new AbortController();
+    const last = this.pictures && String(this.pictures.shape) === String(scene.shape) ? this.pictures.volumes : {};
     this.pictures = new Pictures(scene.shape, scene.spacing, scene.palettes);
     this.attributionColors = this.pictures.table("attribution", this.pictures.palette(ATTRIBUTION_PALETTE), 0);
     this.attributionColors = Uint32Array.from({ length: 256 }, (_, share) => this.attributionColors[(share << 8) | BAR_LUMA]);
     this.projections = null;
     const names = ["mri", "functional", "fused", "attribution"].filter((name) => scene.volumes[name]);
-    await this.fetchAll(names.map((name) => [name, scene.volumes[name]]));
+    const isKept = (name) => last[name] && last[name].url === scene.volumes[name].url; // a new fusion of the same pair
+    for (const name of names.filter(isKept)) this.take(name, last[name]);
+    await this.fetchAll(names.filter((name) => !isKept(name)).map((name) => [name, scene.volumes[name]]));
   }
 
   async fetchAll(entries) {
@@ -115,17 +118,23 @@ class Station {
         loaded += count;
         this.controls.showLoading(loaded / total);
       });
-      pictures.add(name, volume);
-      this.fillWindow(name);
-      if (name === "mri") this.box = contentBox(volume, scene.shape, facts.high);
-      if (name === "functional" && this.look.mip) this.project();
-      this.stage.invalidate();
+      if (pictures === this.pictures) this.take(name, volume);
     };
     const failed = (await Promise.allSettled(entries.map(one))).filter(({ status }) => status === "rejected").map(({ reason }) => reason);
     if (loading.signal.aborted) return;
     const told = failed.find((error) => error instanceof VolumeError);
     if (failed.length) this.controls.showFailure(told ? told.message : "The images could not be shown. Load them again.");
     else this.controls.showLoading(1);
+  }
+
+  /** Takes a volume that has arrived. */
+  take(name, volume) {
+    const { shape, volumes } = this.scene;
+    this.pictures.add(name, volume);
+    this.fillWindow(name);
+    if (name === "mri") this.box = contentBox(volume, shape, volumes.mri.high);
+    if (name === "functional" && this.look.mip) this.project();
+    this.stage.invalidate();
   }
 
   get ready() {
