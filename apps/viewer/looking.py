@@ -144,9 +144,10 @@ def _corrections() -> None:
 def _provenance() -> None:
     session = this_session()
     assert session.case is not None
-    for title, rows in provenance(session.case).items():
-        st.markdown(f"**{title}**")
-        st.table([{"what": name, "value": value} for name, value in rows.items()])
+    with st.container(key="facts"):
+        for title, rows in provenance(session.case).items():
+            st.markdown(f"**{title}**")
+            st.table([{"": name, " ": value} for name, value in rows.items()])
     with st.expander("The whole report"):
         st.json(session.case.result.report, expanded=False)
 

@@ -124,7 +124,7 @@ def _table() -> None:
     session = this_session()
     images = session.images
     st.markdown("**Images**")
-    st.table([{name: str(getattr(image, name)) for name in _COLUMNS} for image in images])
+    st.table([{name.capitalize(): str(getattr(image, name)) for name in _COLUMNS} for image in images])
     guessed = guess_pair(images)
     left, right, go, no = st.columns([5, 5, 2, 2], vertical_alignment="bottom")
     chosen = [

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydicom.dataset import Dataset
 
-from monai_fusion.viewer.images import FoundImage
+from monai_fusion.viewer.images import FoundImage, iso_date
 
 __all__ = ["banner"]
 
@@ -27,7 +27,7 @@ def banner(facts: Mapping[str, Mapping[str, Any]], images: Mapping[str, FoundIma
     series = []
     for role, image in images.items():
         name = image.modality or ("MRI" if role == "mri" else "functional")
-        series.append(" · ".join(part for part in (name, image.description, _date(image.date)) if part))
+        series.append(" · ".join(part for part in (name, image.description, image.date) if part))
     return {"patient": patient, "series": series}
 
 
@@ -44,7 +44,7 @@ def _header(facts: Mapping[str, Any]) -> Dataset | None:
 
 def _patient(header: Dataset) -> list[str]:
     name = str(header.get("PatientName", "")).replace("^", " ").strip()
-    born = _date(str(header.get("PatientBirthDate", "") or ""))
+    born = iso_date(str(header.get("PatientBirthDate", "") or ""))
     sex = str(header.get("PatientSex", "") or "")
     lines = [
         name,
@@ -52,8 +52,3 @@ def _patient(header: Dataset) -> list[str]:
         " · ".join(part for part in (born and f"born {born}", sex) if part),
     ]
     return [line for line in lines if line]
-
-
-def _date(value: str) -> str:
-    """``2026-01-31`` for DICOM's ``20260131``."""
-    return f"{value[:4]}-{value[4:6]}-{value[6:8]}" if len(value) == 8 and value.isdigit() else value

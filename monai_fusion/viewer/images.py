@@ -11,7 +11,7 @@ import numpy as np
 
 from monai_fusion.errors import InputError
 
-__all__ = ["FoundImage", "find_images", "guess_pair"]
+__all__ = ["FoundImage", "find_images", "guess_pair", "iso_date"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class FoundImage:
         description: the series description, or the file's name.
         matrix, spacing: as text, ``256 x 256`` and ``1.0 x 1.0 x 1.2 mm``.
         slices: their number.
-        date: as the header writes it; empty where there is none.
+        date: ISO 8601; empty where there is none.
     """
 
     path: Path
@@ -95,7 +95,7 @@ def _dicom(path: Path) -> list[FoundImage]:
                 matrix=f"{header.get('Columns', '?')} x {header.get('Rows', '?')}",
                 spacing=_spacing([*pixels[::-1], *([abs(float(between))] if between else [])]),
                 slices=max(len(series.files), int(header.get("NumberOfFrames") or 1)),
-                date=str(header.get("SeriesDate") or header.get("StudyDate") or ""),
+                date=iso_date(str(header.get("SeriesDate") or header.get("StudyDate") or "")),
             )
         )
     return images
@@ -135,6 +135,11 @@ def _picture(file: Path) -> FoundImage:
     except Exception as error:  # Pillow raises many kinds
         raise InputError(f"{file.name}: not a readable picture; export it again") from error
     return FoundImage(file, None, "", file.name, f"{width} x {height}")
+
+
+def iso_date(value: str) -> str:
+    """``2026-01-31`` for DICOM's ``20260131``; anything else as it is."""
+    return f"{value[:4]}-{value[4:6]}-{value[6:8]}" if len(value) == 8 and value.isdigit() else value
 
 
 def _spacing(values: Sequence[Any]) -> str:

@@ -8,7 +8,16 @@ from monai_fusion.viewer.case import Case
 
 __all__ = ["provenance"]
 
-_READ = ("kind", "modality", "units", "shape", "spacing_mm", "file_count", "sha256")
+_READ = {
+    "kind": "Kind",
+    "modality": "Modality",
+    "units": "Unit",
+    "shape": "Voxels",
+    "spacing_mm": "Spacing, mm",
+    "file_count": "Files",
+    "sha256": "SHA-256",
+}
+_MATCHED = {"rule": "Moved by", "verdict": "Verdict", "coverage": "Coverage", "similarity": "Similarity"}
 
 
 def provenance(case: Case) -> dict[str, dict[str, str]]:
@@ -16,21 +25,21 @@ def provenance(case: Case) -> dict[str, dict[str, str]]:
     report = case.result.report
     tables: dict[str, dict[str, Any]] = {}
     for role, title in (("mri", "MRI"), ("functional", "Functional image")):
-        tables[title] = {name: report[role][name] for name in _READ if report[role].get(name)}
+        tables[title] = {label: report[role][name] for name, label in _READ.items() if report[role].get(name)}
         scaled = report["intensity"][role]
-        tables[title]["black and white"] = f"{scaled['low']:.6g} to {scaled['high']:.6g}: {scaled['rule']}"
+        tables[title]["Black and white"] = f"{scaled['low']:.6g} to {scaled['high']:.6g}: {scaled['rule']}"
     found = report.get("registration", {})
     tables["Matching"] = {
-        "overlap": f"{report['overlap']:.0%}" if "overlap" in report else "pictures of one size",
-        **{name: found[name] for name in ("rule", "verdict", "coverage", "similarity") if found.get(name)},
+        "Overlap": f"{report['overlap']:.0%}" if "overlap" in report else "pictures of one size",
+        **{label: found[name] for name, label in _MATCHED.items() if found.get(name)},
     }
     if case.edited:
         tables["Edited by hand"] = dict.fromkeys(case.edited, "")
     versions = report["versions"]
     tables["Model and program"] = {
-        "model": f"{report['model']['name']} {report['model']['version']}",
-        "weights, SHA-256": report["model"]["sha256"],
-        "computed by": f"{report['backend']} on {report['device']}",
+        "Model": f"{report['model']['name']} {report['model']['version']}",
+        "Weights, SHA-256": report["model"]["sha256"],
+        "Computed by": f"{report['backend']} on {report['device']}",
         "monai-fusion": versions["monai_fusion"],
         "MONAI, PyTorch": f"{versions.get('monai', '')}, {versions.get('torch', '')}",
     }

@@ -156,7 +156,7 @@ def _registration(case: Case, session: Session, scene: Scene, scale: Scale) -> d
     reasons = "; ".join(found.get("reasons", []))
     return {
         "verdict": found.get("verdict", "none"),
-        "text": f"{found.get('rule', 'moved')}{f': {reasons}' if reasons else ''}",
+        "text": f"Moved by: {found.get('rule', 'registration')}{f'. {reasons}' if reasons else ''}",
         "matrix_lps": matrix.tolist(),
         "before": _publish(scene.sources, session, Content(lambda: scale.store(_on_grid(case, before))), scale),
     }

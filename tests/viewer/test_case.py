@@ -223,7 +223,7 @@ def test_images_are_found_without_voxels(tmp_path: Path) -> None:
     images = find_images(tmp_path)
     told = {(image.modality, image.matrix, image.spacing, image.slices, image.date) for image in images}
     assert told == {
-        ("MR", "48 x 52", "3 x 3 x 4 mm", 20, "20260101"),
-        ("PT", "36 x 40", "4 x 4 x 4 mm", 20, "20260101"),
+        ("MR", "48 x 52", "3 x 3 x 4 mm", 20, "2026-01-01"),
+        ("PT", "36 x 40", "4 x 4 x 4 mm", 20, "2026-01-01"),
         ("", "48 x 52", "3 x 3 x 4 mm", 20, ""),
     }
