@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ import numpy as np
 import torch
 from monai.bundle import ConfigParser, ConfigWorkflow, ReferenceResolver
 
-from monai_fusion.data.report import REPORT_KEY
+from monai_fusion.data.report import REPORT_KEY, read_report
 from monai_fusion.errors import InputError, reason_of
 from monai_fusion.logs import quiet
 from monai_fusion.shipped import shipped
+from monai_fusion.transforms.intensity import WindowIntensityd
 
-__all__ = ["FusionResult", "bundle_root", "fuse", "open_bundle"]
+__all__ = ["FusionResult", "ReadPair", "bundle_root", "fuse", "open_bundle", "read_pair"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class FusionResult:
 
     Args:
         fused: ``(I, J, K)`` on the MRI's grid, or ``(H, W)`` for pictures; float32 in [0, 1].
-        color: the same with colour, ``(..., 3)`` uint8.
+        color: the same with colour, ``(..., 3)`` uint8; None if ``color_map`` was None.
         sources: ``"mri"`` and ``"functional"`` as the network saw them: on this grid, in [0, 1].
         affine: 4x4, voxel index to RAS in mm.
         report: what ``report.json`` holds.
@@ -35,7 +37,7 @@ class FusionResult:
     """
 
     fused: np.ndarray
-    color: np.ndarray
+    color: np.ndarray | None
     sources: dict[str, np.ndarray]
     affine: np.ndarray
     report: dict[str, Any]
@@ -118,34 +120,122 @@ def fuse(
         InputError: an input that cannot be fused without guessing; nothing is written.
         OutputError: the results cannot be written.
     """
-    try:
-        workflow = open_bundle(
-            root=root,
-            mri=Path(mri),  # a Path, no text: in text MONAI would run ``$name``, read ``%name`` in and change ``#``
-            functional=Path(functional),
-            output_dir=None if output_dir is None else Path(output_dir),
-            **overrides,
-        )
+    paths = _paths(mri, functional, output_dir)
+    with _telling_reason():
+        return _run(open_bundle(root=root, **paths, **overrides), paths["output_dir"])
+
+
+class ReadPair:
+    """An MRI and a functional image that were read, moved and matched once, to be fused as often as wanted.
+
+    Made by `read_pair`. What it fuses is what `fuse` would, to the bit: the steps of the bundle's preprocessing that
+    come after reading run again, on the voxels that are kept here.
+
+    Args:
+        data: what the steps before the scaling gave: ``mri`` and ``functional`` as MetaTensors ``(C, ...)``, each in
+            its own unit on its own grid, with its affine to RAS in mm after any move; and the report.
+        steps: how many steps of the preprocessing that were.
+        opening: how to open the bundle again.
+    """
+
+    def __init__(self, data: dict[Hashable, Any], steps: int, opening: dict[str, Any]) -> None:
+        self.data = data
+        self._steps = steps
+        self._opening = opening
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """What the report says so far: facts of the two images, and how they were matched."""
+        return read_report(self.data)
+
+    def fuse(self, output_dir: str | Path | None = None, **overrides: Any) -> FusionResult:
+        """Fuses without reading and registering again.
+
+        Args:
+            output_dir: as for `fuse`.
+            overrides: ids that the steps after reading use: windows, percentiles, ``color_map``, ``backend``, ...
+
+        Raises:
+            InputError, OutputError: as `fuse`.
+        """
+        output = None if output_dir is None else Path(output_dir)
+        with _telling_reason():
+            workflow = open_bundle(**{**self._opening, **overrides, "output_dir": output})
+            with quiet(_CHATTY), _building(workflow.config_root_path / "inference.json"):
+                dataset = workflow.parser.get_parsed_content("dataset")
+            dataset.data, dataset.transform = [self.data], partial(dataset.transform, start=self._steps)
+            return _run(workflow, output)
+
+
+def read_pair(
+    mri: str | Path,
+    functional: str | Path,
+    root: str | Path | None = None,
+    on_step: Callable[[int, int], None] | None = None,
+    **overrides: Any,
+) -> ReadPair:
+    """Reads and matches two images by the bundle's preprocessing, up to the step that scales them.
+
+    Args:
+        mri, functional, root, overrides: as for `fuse`.
+        on_step: told before each step how many are done and how many there are; what it raises ends the reading.
+
+    Raises:
+        InputError: as `fuse`.
+    """
+    opening = {"root": root, **_paths(mri, functional, None), **overrides}
+    with _telling_reason():
+        workflow = open_bundle(**opening)
+        with quiet(_CHATTY), _building(workflow.config_root_path / "inference.json"):
+            preprocessing = workflow.parser.get_parsed_content("preprocessing")
+        steps = next(i for i, step in enumerate(preprocessing.transforms) if isinstance(step, WindowIntensityd))
+        data: dict[Hashable, Any] = {"mri": opening["mri"], "functional": opening["functional"]}
         with quiet(_CHATTY):
-            with _building(workflow.config_root_path / "inference.json"):
-                workflow.evaluator  # noqa: B018 - built here, and kept for the run
-            workflow.run()
-        [study] = workflow.evaluator.state.output
+            for i in range(steps):
+                if on_step is not None:
+                    on_step(i, steps)
+                data = preprocessing(data, start=i, end=i + 1)
+    return ReadPair(data, steps, opening)
+
+
+def _paths(mri: str | Path, functional: str | Path, output_dir: str | Path | None) -> dict[str, Any]:
+    """As Path, no text: in text MONAI would run ``$name``, read ``%name`` in and change ``#``."""
+    return {
+        "mri": Path(mri),
+        "functional": Path(functional),
+        "output_dir": None if output_dir is None else Path(output_dir),
+    }
+
+
+@contextmanager
+def _telling_reason() -> Iterator[None]:
+    """Raises the `FusionError` behind what MONAI raises, if there is one."""
+    try:
+        yield
     except Exception as error:
         reason = reason_of(error)
         if reason is None:
             raise
         raise reason from None
-    fused, color = study["pred"], study["fused_color"]
+
+
+def _run(workflow: ConfigWorkflow, output_dir: Path | None) -> FusionResult:
+    """Runs an opened workflow on its one pair."""
+    with quiet(_CHATTY):
+        with _building(workflow.config_root_path / "inference.json"):
+            workflow.evaluator  # noqa: B018 - built here, and kept for the run
+        workflow.run()
+    [study] = workflow.evaluator.state.output
+    fused, color = study["pred"], study.get("fused_color")
     report = json.loads(study[REPORT_KEY])
     image = torch.as_tensor(study["image"]).cpu().numpy()
     return FusionResult(
         fused=torch.as_tensor(fused)[0].float().cpu().numpy(),
-        color=torch.as_tensor(color).movedim(0, -1).numpy(),
+        color=None if color is None else torch.as_tensor(color).movedim(0, -1).numpy(),
         affine=np.asarray(fused.affine, dtype=np.float64),
         sources=dict(zip(report["channel_order"], image)),
         report=report,
-        output_dir=None if output_dir is None else Path(output_dir),
+        output_dir=output_dir,
     )
 
 

@@ -68,8 +68,9 @@ def test_the_wheel_is_whole(wheel: Path) -> None:
     bundle = {str(path.relative_to(root)) for path in (root / "configs").rglob("*") if path.is_file()}
     bundle |= {"LICENSE", "docs/README.md", "models/model.pt"}
     assert {"configs/inference.json", "configs/metadata.json"} <= bundle
-    viewer = {path.name for path in (ROOT / "apps" / "viewer").iterdir() if path.is_file()}
-    assert viewer
+    page = ROOT / "apps" / "viewer"
+    viewer = {str(path.relative_to(page)) for path in page.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    assert {"app.py", "page.css", "station/station.js", "downloads/downloads.js"} <= viewer
     wanted = {f"monai_fusion/bundles/mmdrfuse/{name}" for name in bundle}
     wanted |= {f"monai_fusion/apps/viewer/{name}" for name in viewer}
     wanted |= {str(path.relative_to(ROOT)) for path in (ROOT / "monai_fusion").rglob("*.py")}

@@ -28,10 +28,13 @@ def attribute_sources(student: FusionStudent, image: torch.Tensor) -> tuple[torc
         ``(N, 1, H, W)``. Their sum over channels is ``atanh(student(image))``. A contribution may be negative.
     """
     hidden, output = student.hidden, student.output
+    channels = hidden.weight.shape[0]
     padded = F.pad(image, [1, 1, 1, 1], mode="reflect")
-    parts = [F.conv2d(padded[:, i : i + 1], hidden.weight[:, i : i + 1]) for i in range(2)]
+    weight = hidden.weight.transpose(0, 1).reshape(2 * channels, 1, 3, 3)
+    parts = F.conv2d(padded, weight, groups=2).unflatten(1, (2, channels))  # each source by itself
     bias = hidden.bias.view(1, -1, 1, 1)  # type: ignore[union-attr]
-    is_open = sum(parts) + bias > 0
-    passed = [F.pad(part * is_open, [1, 1, 1, 1], mode="reflect") for part in (*parts, bias.expand_as(parts[0]))]
-    first, second, rest = (F.conv2d(part, output.weight) for part in passed)
-    return torch.cat([first, second], dim=1), rest + output.bias  # type: ignore[operator]
+    is_open = (parts.sum(dim=1) + bias > 0)[:, None]
+    passed = torch.cat([parts * is_open, bias[:, None] * is_open], dim=1).flatten(1, 2)
+    passed = F.pad(passed, [1, 1, 1, 1], mode="reflect")
+    contributions = F.conv2d(passed, output.weight.expand(3, -1, -1, -1), groups=3)
+    return contributions[:, :2], contributions[:, 2:] + output.bias  # type: ignore[operator]

@@ -1,0 +1,158 @@
+"""The page of an open pair: a menu in one line, and the reading station below it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+from downloads import downloads
+from page import guarded, this_session
+from station import station
+
+from monai_fusion.viewer import actions
+from monai_fusion.viewer.corrections import CORRECTIONS, are_possible, check_corrections
+from monai_fusion.viewer.measure import table
+from monai_fusion.viewer.nudge import Nudge
+from monai_fusion.viewer.provenance import provenance
+from monai_fusion.viewer.slice_metrics import slice_metrics
+
+__all__ = ["look"]
+
+_STATE = ("crosshair", "windows", "palette", "layout", "rois", "distances")
+_SHIFTS = {"right": "Right (+) or left, mm", "front": "Front (+) or back, mm", "up": "Up (+) or down, mm"}
+_TURNS = {"pitch": "Nod, degrees", "roll": "Tilt, degrees", "yaw": "Turn, degrees"}
+_REACH_MM, _REACH_DEGREES = 30.0, 20.0
+
+
+@st.fragment
+@guarded
+def look() -> None:
+    """Runs again whenever the station reports something; the rest of the page does not."""
+    session = this_session()
+    case, scene = session.case, session.scene
+    if case is None or scene is None:
+        st.rerun()
+    key = f"station-{session.opened}"
+    state: Mapping[str, Any] = st.session_state.get(key) or {}
+    restored = scene.data["restore"] or {}
+    look = {name: state.get(name) or restored.get(name) for name in _STATE}
+    look["rois"] = actions.measured(case, look["rois"] or [])
+    look["distances"] = actions.lengths(look["distances"] or [])
+    look["crosshair"] = look["crosshair"] or [n // 2 for n in case.grid.shape]
+    session.look = look
+    scene.data["rois"] = look["rois"]
+    _menu()
+    if session.error:
+        st.error(session.error)
+    heard = station(scene.data, key=key)
+    request = heard.request or {}
+    if request.get("type") == "refuse_window":
+        actions.fuse_with_windows(session, request["windows"])
+        st.rerun()
+    if request.get("type") == "scroll_video":
+        st.toast("This browser records no video. Keep has the scroll as an animated PNG.")
+
+
+def _menu() -> None:
+    session = this_session()
+    with st.container(key="menu", horizontal=True):
+        st.html('<span class="menu-name">monai-fusion</span>')
+        if st.button("Open another", key="another"):
+            session.forget()
+            st.rerun()
+        with st.popover("Keep", key="keep"):
+            _keep()
+        with st.popover("Measurements", key="measurements"):
+            _measurements()
+        with st.popover("This slice", key="slice"):
+            _slice()
+        with st.popover("Position", key="position"):
+            _position()
+        assert session.case is not None
+        if are_possible(session.case.choice.functional.modality):
+            with st.popover("Dose and weight", key="dose"):
+                _corrections()
+        with st.popover("Provenance", key="provenance"):
+            _provenance()
+
+
+def _keep() -> None:
+    st.caption("Each file is made when it is asked for, and handed over whole.")
+    downloads([{"label": kept.label, "name": kept.content.name, "url": url} for kept, url in this_session().kept])
+
+
+def _measurements() -> None:
+    look = this_session().look
+    rows = table(look["rois"], look["distances"])
+    if not rows:
+        st.caption("Nothing is measured yet: O draws a region, D a distance.")
+        return
+    st.table([{name: _text(value) for name, value in row.items()} for row in rows])
+    st.caption("From the sources' own voxels. Coordinates in mm: right, front, up. Peak: highest mean over 1 cm³.")
+
+
+def _slice() -> None:
+    session = this_session()
+    assert session.case is not None
+    layout = session.look["layout"] or {}
+    plane = layout.get("plane") or "axial"
+    st.caption(f"Metrics of the fused {plane} slice at the crosshair, against both sources as the network saw them.")
+    if st.button("Compute", key="metrics"):
+        measured = slice_metrics(session.case, plane, session.look["crosshair"])
+        st.table([{"metric": name, "value": f"{value:.3f}"} for name, value in measured.items()])
+
+
+def _position() -> None:
+    """Six sliders; nothing moves until it is asked for."""
+    session = this_session()
+    case, scene = session.case, session.scene
+    assert case is not None
+    assert scene is not None
+    st.caption(scene.data["registration"]["text"])
+    with st.form("nudge", border=False):
+        now = case.choice.nudge
+        sliders = [(_SHIFTS, _REACH_MM, 0.5, "%.1f"), (_TURNS, _REACH_DEGREES, 0.5, "%.1f")]
+        values = {
+            name: st.slider(label, -reach, reach, float(getattr(now, name)), step, shape, key=f"nudge-{name}")
+            for names, reach, step, shape in sliders
+            for name, label in names.items()
+        }
+        if st.form_submit_button("Move and fuse again"):
+            actions.move_by_hand(session, Nudge(**values))
+            st.rerun()
+    if scene.data["registration"]["matrix_lps"]:
+        st.caption("Transform, MRI to functional image (LPS, mm)")
+        st.table([[f"{value:.4f}" for value in row] for row in scene.data["registration"]["matrix_lps"]])
+
+
+def _corrections() -> None:
+    session = this_session()
+    assert session.case is not None
+    now = session.case.choice.corrections
+    st.caption("In the place of the header's values; marked as edited in the page and in the report.")
+    with st.form("corrections", border=False):
+        texts = {
+            name: st.text_input(label, str(now.get(name, "")), key=f"correct-{name}")
+            for name, label in CORRECTIONS.items()
+        }
+        if st.form_submit_button("Apply"):
+            actions.with_corrections(session, check_corrections(texts))
+            st.rerun()
+
+
+def _provenance() -> None:
+    session = this_session()
+    assert session.case is not None
+    with st.container(key="facts"):
+        for title, rows in provenance(session.case).items():
+            st.markdown(f"**{title}**")
+            st.table([{"": name, " ": value} for name, value in rows.items()])
+    with st.expander("The whole report"):
+        st.json(session.case.result.report, expanded=False)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

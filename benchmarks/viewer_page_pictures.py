@@ -1,0 +1,61 @@
+"""Makes the pictures of the whole page in `docs/viewer/`: opening, and the panels over the open demo pair.
+
+    python benchmarks/viewer_page_pictures.py
+
+Needs Debian's chromium, playwright and the demo extra. About a minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "viewer"))
+
+from station_browser import ARGUMENTS, CHROMIUM
+from viewer_browser import Server, Viewer, viewing
+from viewer_pictures import keep
+
+from monai_fusion.data.phantom import write_demo_pair
+
+SIZES = {"keep": (1366, 768), "position": (1920, 1080), "provenance": (1366, 768), "slice": (1366, 768)}
+
+
+def open_panel(browser: Browser, server: Server, panel: str) -> Viewer:
+    viewer = Viewer(browser, server)
+    width, height = SIZES[panel]
+    viewer.page.set_viewport_size({"width": width, "height": height})
+    viewer.button("demo").click()
+    viewer.wait_open()
+    viewer.button(panel).click()
+    if panel == "slice":
+        viewer.button("metrics").click()
+        viewer.page.get_by_text("SSIM").wait_for()
+    return viewer
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, default=Path(__file__).resolve().parents[1] / "docs" / "viewer")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        folder = Path(name)
+        write_demo_pair(folder / "data" / "study")
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        with viewing(folder, "--data-folder", str(folder / "data")) as server:
+            viewer = Viewer(browser, server)
+            viewer.list_study("study")
+            viewer.button("fuse").wait_for(timeout=60_000)
+            keep(viewer, args.output / "opening_1366.png")
+            for panel, (width, _) in SIZES.items():
+                keep(open_panel(browser, server, panel), args.output / f"{panel}_{width}.png")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

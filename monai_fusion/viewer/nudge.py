@@ -1,0 +1,69 @@
+"""Moving the functional image by hand: three shifts and three turns, as the transform that the bundle takes."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from monai_fusion.data.source import LPS_TO_RAS
+
+__all__ = ["Nudge", "write_transform"]
+
+
+@dataclass(frozen=True)
+class Nudge:
+    """How the functional image moves over the MRI.
+
+    Args:
+        right, front, up: mm, towards the patient's right, front and head.
+        pitch, roll, yaw: degrees about the patient's right-left, back-front and feet-head axis through the centre of
+            the MRI, each seen right-handed from its positive end.
+    """
+
+    right: float = 0.0
+    front: float = 0.0
+    up: float = 0.0
+    pitch: float = 0.0
+    roll: float = 0.0
+    yaw: float = 0.0
+
+    def __bool__(self) -> bool:
+        return any(astuple(self))
+
+    def matrix(self, center: np.ndarray) -> np.ndarray:
+        """4x4, RAS mm: where a point of the functional image goes.
+
+        Args:
+            center: of the turn.
+        """
+        motion = np.eye(4)
+        motion[:3, :3] = Rotation.from_euler("xyz", [self.pitch, self.roll, self.yaw], degrees=True).as_matrix()
+        motion[:3, 3] = np.add(center, [self.right, self.front, self.up]) - motion[:3, :3] @ center
+        return motion
+
+    def after(self, registered: np.ndarray, center: np.ndarray) -> np.ndarray:
+        """A registration, and then this move.
+
+        Args:
+            registered: 4x4, LPS mm, points of the MRI to points of the functional image, as ITK has it.
+            center: RAS mm.
+
+        Returns:
+            The same kind of matrix.
+        """
+        back = LPS_TO_RAS @ np.linalg.inv(self.matrix(center)) @ LPS_TO_RAS
+        return registered @ back
+
+
+def write_transform(path: Path, matrix: np.ndarray) -> Path:
+    """Writes a 4x4 of LPS mm, MRI to functional image, as an ITK ``.tfm`` for ``functional_transform``."""
+    import SimpleITK as sitk
+
+    transform = sitk.AffineTransform(3)
+    transform.SetMatrix(matrix[:3, :3].ravel().tolist())
+    transform.SetTranslation(matrix[:3, 3].tolist())
+    sitk.WriteTransform(transform, str(path))
+    return path
