@@ -15,7 +15,7 @@ from monai_fusion.viewer.session_file import read_session_file
 
 __all__ = ["choose", "show_progress"]
 
-_COLUMNS = ("modality", "description", "matrix", "spacing", "slices", "date")
+_COLUMNS = ("modality", "description", "matrix", "spacing", "slices", "date", "notes")
 
 
 def choose() -> None:

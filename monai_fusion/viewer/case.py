@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from monai_fusion.data.transform_file import write_itk_transform
 from monai_fusion.viewer.grid import Grid, Scale
 from monai_fusion.viewer.images import FoundImage
-from monai_fusion.viewer.nudge import Nudge, write_transform
+from monai_fusion.viewer.nudge import Nudge
 from monai_fusion.viewer.voxels import Voxels, voxels_of
 from monai_fusion.viewer.windows import automatic_window
 from monai_fusion.workflow import FusionResult, ReadPair, read_pair
@@ -69,7 +70,8 @@ class Choice:
             assert center is not None
             registered = np.eye(4) if self.registered is None else self.registered
             name = folder / f"by_hand_{secrets.token_hex(4)}.tfm"
-            overrides["functional_transform"] = write_transform(name, self.nudge.after(registered, center))
+            write_itk_transform(name, self.nudge.after(registered, center))
+            overrides["functional_transform"] = name
         return overrides
 
     @property

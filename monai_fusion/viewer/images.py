@@ -26,6 +26,8 @@ class FoundImage:
         matrix, spacing: as text, ``256 x 256`` and ``1.0 x 1.0 x 1.2 mm``.
         slices: their number.
         date: ISO 8601; empty where there is none.
+        notes: what speaks against it or is to be known of it: a localiser, not attenuation corrected, several echoes.
+        role: ``"mri"`` or ``"functional"`` where it is what `fuse` would choose by itself.
     """
 
     path: Path
@@ -36,6 +38,8 @@ class FoundImage:
     spacing: str = ""
     slices: int = 1
     date: str = ""
+    notes: str = ""
+    role: str | None = None
 
     def __str__(self) -> str:
         return f"{self.modality or self.path.suffix.lstrip('.').upper()} · {self.description} · {self.slices} slices"
@@ -65,8 +69,7 @@ def find_images(path: Path) -> list[FoundImage]:
 
 def guess_pair(images: Sequence[FoundImage]) -> tuple[int | None, int | None]:
     """The positions of the MRI and the functional image, where there is only one way to read them."""
-    mri = [i for i, image in enumerate(images) if image.modality == "MR"]
-    functional = [i for i, image in enumerate(images) if image.modality in ("PT", "NM")]
+    mri, functional = ([i for i, image in enumerate(images) if image.role == role] for role in ("mri", "functional"))
     unknown = [i for i, image in enumerate(images) if not image.modality]
     named = [
         i for i in unknown if any(word in images[i].description.lower() for word in ("pet", "spect", "functional"))
@@ -77,41 +80,31 @@ def guess_pair(images: Sequence[FoundImage]) -> tuple[int | None, int | None]:
 
 
 def _dicom(path: Path) -> list[FoundImage]:
-    """The series below a folder. What the index of `dicom_series` does not hold is read from one file of each."""
-    from monai_fusion.data.dicom_series import find_series
+    """The series below a folder, as `monai-fusion inspect` lists them."""
+    from monai_fusion.data.dicom_index import find_series
+    from monai_fusion.data.dicom_inspection import inspect_series
 
+    found = find_series(path)
+    facts = inspect_series(found)
+    roles = {choice["series_uid"]: role for role, choice in facts["choice"].items()}
     images = []
-    for series in find_series(path):
-        header = _header(series.files[0])
+    for series, each in zip(found, facts["series"]):
         folders = {file.parent for file in series.files}
-        pixels = [float(v) for v in header.get("PixelSpacing") or ()]
-        between = header.get("SpacingBetweenSlices") or header.get("SliceThickness")
         images.append(
             FoundImage(
                 path=folders.pop() if path.is_dir() and len(folders) == 1 else path,
                 series=series.uid,
-                modality=series.modality,
-                description=series.description or "no description",
-                matrix=f"{header.get('Columns', '?')} x {header.get('Rows', '?')}",
-                spacing=_spacing([*pixels[::-1], *([abs(float(between))] if between else [])]),
-                slices=max(len(series.files), int(header.get("NumberOfFrames") or 1)),
-                date=iso_date(str(header.get("SeriesDate") or header.get("StudyDate") or "")),
+                modality=each["modality"],
+                description=each["description"] or "no description",
+                matrix=" x ".join(str(n) for n in each["matrix"] or ()),
+                spacing=_spacing(each["spacing_mm"] or ()),
+                slices=each["slices"],
+                date=iso_date(each["date"]),
+                notes="; ".join(each["notes"]),
+                role=roles.get(series.uid),
             )
         )
     return images
-
-
-def _header(file: Path) -> Any:
-    import pydicom
-
-    tags = ["Rows", "Columns", "PixelSpacing", "SpacingBetweenSlices", "SliceThickness", "NumberOfFrames"]
-    try:
-        header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=[*tags, "SeriesDate", "StudyDate"])
-        for _ in header:  # pydicom decodes a value when it is first asked for
-            pass
-        return header
-    except Exception as error:  # pydicom raises many kinds on damaged headers
-        raise InputError(f"{file.name}: a damaged DICOM file; remove it or send it again") from error
 
 
 def _nifti(file: Path) -> FoundImage:

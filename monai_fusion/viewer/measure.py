@@ -13,15 +13,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
 from monai_fusion.errors import InputError
+from monai_fusion.metrics.suv_peak import suv_peak
 from monai_fusion.viewer.voxels import Voxels
 
 __all__ = ["COLUMNS", "distance_mm", "measure_roi", "table", "to_csv"]
 
 _PLANES = ("sagittal", "coronal", "axial")  # by the display axis along which they are stacked
-_PEAK_RADIUS_MM = 10 * (3 / (4 * math.pi)) ** (1 / 3)  # a sphere of 1 cm3
 
 #: Of the table of measurements; lengths in mm, of the functional image in its unit.
 COLUMNS = (
@@ -33,7 +32,7 @@ COLUMNS = (
 def measure_roi(roi: Mapping[str, Any], mri: Voxels, functional: Voxels, grid: np.ndarray) -> dict[str, Any]:
     """Mean and maximum of both images, and of the functional image the peak: the highest mean over 1 cm3.
 
-    The sphere of the peak has its centre within the region and may reach out of it, as for SUVpeak.
+    The peak is that of `suv_peak`: its sphere's centre lies within the region, the sphere may reach out of it.
 
     Args:
         roi: ``kind`` (``"sphere"`` or ``"circle"``), ``center`` in RAS mm, ``radius`` in mm, and a circle's ``plane``.
@@ -64,29 +63,9 @@ def measure_roi(roi: Mapping[str, Any], mri: Voxels, functional: Voxels, grid: n
             if role == "functional":
                 mask = np.zeros(image.array.shape, dtype=bool)
                 mask[box] = inside
-                numbers[role] |= {"peak": peak(image.array, image.affine, mask), "unit": image.unit}
+                numbers[role] |= {"peak": suv_peak(image.array, image.affine, mask)[0], "unit": image.unit}
     volume = 4 / 3 * math.pi * radius**3 if normal is None else math.pi * radius**2 * thickness
     return {**numbers, "volume_ml": volume / 1000}
-
-
-def peak(volume: np.ndarray, affine: np.ndarray, region: np.ndarray) -> float:
-    """The highest mean over a sphere of 1 cm3 whose centre is a voxel of the region.
-
-    Args:
-        volume: ``(I, J, K)``.
-        affine: 4x4, voxel index to mm.
-        region: ``(I, J, K)``, where the centre may lie.
-    """
-    reach = np.floor(_PEAK_RADIUS_MM * np.linalg.norm(np.linalg.inv(affine[:3, :3]), axis=1)).astype(int)
-    offsets = np.stack(np.meshgrid(*[np.arange(-n, n + 1) for n in reach], indexing="ij"), axis=-1)
-    sphere = (np.linalg.norm(offsets @ affine[:3, :3].T, axis=-1) <= _PEAK_RADIUS_MM).astype(np.float64)
-    where = np.argwhere(region)
-    low, high = (where.min(axis=0) - reach).clip(0), where.max(axis=0) + reach + 1
-    box = tuple(slice(int(a), int(b)) for a, b in zip(low, high))
-    part = volume[box].astype(np.float64)
-    sums = ndimage.convolve(part, sphere, mode="constant")
-    counts = ndimage.convolve(np.ones_like(part), sphere, mode="constant")
-    return float((sums / counts)[region[box]].max())
 
 
 def distance_mm(line: Mapping[str, Any]) -> float:

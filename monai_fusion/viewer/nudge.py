@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import astuple, dataclass
-from pathlib import Path
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from monai_fusion.data.source import LPS_TO_RAS
 
-__all__ = ["Nudge", "write_transform"]
+__all__ = ["Nudge"]
 
 
 @dataclass(frozen=True)
@@ -56,14 +55,3 @@ class Nudge:
         """
         back = LPS_TO_RAS @ np.linalg.inv(self.matrix(center)) @ LPS_TO_RAS
         return registered @ back
-
-
-def write_transform(path: Path, matrix: np.ndarray) -> Path:
-    """Writes a 4x4 of LPS mm, MRI to functional image, as an ITK ``.tfm`` for ``functional_transform``."""
-    import SimpleITK as sitk
-
-    transform = sitk.AffineTransform(3)
-    transform.SetMatrix(matrix[:3, :3].ravel().tolist())
-    transform.SetTranslation(matrix[:3, 3].tolist())
-    sitk.WriteTransform(transform, str(path))
-    return path

@@ -9,7 +9,7 @@ import pytest
 from runs import turned
 
 from monai_fusion.errors import InputError
-from monai_fusion.viewer.measure import COLUMNS, distance_mm, measure_roi, peak, table, to_csv
+from monai_fusion.viewer.measure import COLUMNS, distance_mm, measure_roi, table, to_csv
 from monai_fusion.viewer.voxels import Voxels
 
 MRI_AFFINE = turned(np.diag([-1.0, 1.2, 1.5, 1.0]))  # oblique, its first axis to the left
@@ -65,24 +65,6 @@ def test_circle_is_one_layer_of_each_image() -> None:
     assert got["functional"]["voxels"] == inside.sum()
     assert got["functional"]["mean"] == pytest.approx(PET.array[:, :, layer[0]][inside].mean(dtype=np.float64))
     assert got["volume_ml"] == pytest.approx(math.pi * 100 * 2 / 1000)
-
-
-def test_peak_is_the_mean_of_a_cubic_centimetre() -> None:
-    """A plateau of 30 mm: the peak is its value; of one hot voxel, the value over the voxels of a sphere of 1 cm3."""
-    volume = np.zeros((30, 30, 30), dtype=np.float32)
-    affine = np.diag([2.0, 2.0, 2.0, 1.0])
-    volume[5:20, 5:20, 5:20] = 7
-    everywhere = np.ones(volume.shape, dtype=bool)
-    assert peak(volume, affine, everywhere) == pytest.approx(7)
-    volume[:] = 0
-    volume[15, 15, 15] = 100
-    offsets = points((9, 9, 9), affine) - 8
-    count = (np.linalg.norm(offsets, axis=-1) <= 6.2035).sum()
-    assert peak(volume, affine, everywhere) == pytest.approx(100 / count)
-    corner = np.zeros(volume.shape, dtype=bool)
-    corner[0, 0, 0] = True
-    volume[:] = 4
-    assert peak(volume, affine, corner) == pytest.approx(4)  # of the part within the image
 
 
 def test_smaller_than_a_voxel_and_outside() -> None:
