@@ -7,10 +7,10 @@ import sys
 
 import streamlit as st
 
-from monai_fusion.viewer import app_path
+from monai_fusion.shipped import shipped
 
-if str(app_path().parent) not in sys.path:
-    sys.path.insert(0, str(app_path().parent))
+if str(shipped("apps", "viewer")) not in sys.path:
+    sys.path.insert(0, str(shipped("apps", "viewer")))
 
 from station import station
 from station_scene import AGAIN

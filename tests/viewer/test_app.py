@@ -7,13 +7,12 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pydicom
 import pytest
 from conftest import save_dicom, save_nifti
 from pydicom.uid import NuclearMedicineImageStorage
 from streamlit.testing.v1 import AppTest
-from viewer_pair import MRI_AFFINE, NAME, volumes, write_pair
+from viewer_pair import MRI_AFFINE, NAME, PET_AFFINE, volumes, write_pair
 
 from monai_fusion.viewer import actions, service
 from monai_fusion.viewer.private_folder import PrivateFolder
@@ -237,16 +236,18 @@ def test_what_goes_wrong_is_logged_without_its_text(
     assert caplog.text.count("ValueError at test_app.py:") == 2
 
 
-def test_paths_of_the_command_line_open_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_of_the_command_line_open_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     mri, pet = (
         save_nifti(tmp_path / f"{name}.nii.gz", volume, affine)
-        for name, volume, affine in zip(("t1", "uptake"), volumes(), (MRI_AFFINE, np.diag([4.0, 4, 4, 1])))
+        for name, volume, affine in zip(("t1", "uptake"), volumes(), (MRI_AFFINE, PET_AFFINE))
     )
     served = Service(Options(mri, pet), PrivateFolder(tmp_path))
+    request.addfinalizer(served.close)  # also after a failure: it has the temporary folder of this process
     monkeypatch.setattr(service, "_current", served)
     app = AppTest.from_file(str(app_path()), default_timeout=120).run()
     app = wait(app, served)
     case = session_of(served).case
     assert case is not None
     assert case.choice.functional.path == pet
-    served.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ import pytest
 from conftest import save_nifti
 from runs import save_picture, smooth
 from viewer_pair import (
-    BRAIN_UPTAKE,
+    BRAIN_SUV,
     LESION,
-    LESION_UPTAKE,
+    LESION_SUV,
     MRI_AFFINE,
     new_session,
     open_pair,
@@ -72,7 +73,7 @@ def volume(session: Session, scene: Scene, name: str) -> np.ndarray:
 def test_reading_once_gives_what_the_command_line_gives(tmp_path: Path) -> None:
     mri, pet = write_pair(tmp_path)
     pair = read_pair(mri, pet)
-    for windows in ({}, {"functional_window": [0.0, 30000.0], "mri_window": [100.0, 500.0]}, {}):
+    for windows in ({}, {"functional_window": [0.0, 9.0], "mri_window": [100.0, 500.0]}, {}):
         once, whole = pair.fuse(**windows), fuse(mri, pet, **windows)
         assert np.array_equal(once.fused, whole.fused)
         assert np.array_equal(once.color, whole.color)
@@ -100,13 +101,13 @@ def test_the_lesion_is_measured_right_to_a_percent(case: Case) -> None:
     )
     numbers = roi["numbers"]
     for name in ("mean", "max", "peak"):
-        assert numbers["functional"][name] == pytest.approx(LESION_UPTAKE, rel=0.01)
-    assert numbers["functional"]["unit"] == "Bq/ml"
+        assert numbers["functional"][name] == pytest.approx(LESION_SUV, rel=0.01)
+    assert numbers["functional"]["unit"] == "SUVbw g/ml"
     where = np.linalg.inv(MRI_AFFINE) @ [*LESION, 1]
     assert numbers["mri"]["mean"] == pytest.approx(volumes()[0][tuple(np.rint(where[:3]).astype(int))], rel=0.05)
     other = {"id": "R2", "kind": "sphere", "center": (LESION * [-1, 1, 1]).tolist(), "radius": 9.0, "plane": "axial"}
     [mirrored] = actions.measured(case, [other, {"kind": "sphere"}])[:1]
-    assert mirrored["numbers"]["functional"]["max"] == pytest.approx(BRAIN_UPTAKE, rel=0.01)  # left is left
+    assert mirrored["numbers"]["functional"]["max"] == pytest.approx(BRAIN_SUV, rel=0.01)  # left is left
 
 
 def test_the_scene_tells_the_volumes_as_they_are(case: Case, session: Session) -> None:
@@ -118,7 +119,7 @@ def test_the_scene_tells_the_volumes_as_they_are(case: Case, session: Session) -
     assert np.array_equal(volume(session, scene, "mri"), volumes()[0])
     functional = volume(session, scene, "functional")
     index = np.rint(np.linalg.inv(MRI_AFFINE) @ [*LESION, 1])[:3].astype(int)
-    assert functional[tuple(index)] == pytest.approx(LESION_UPTAKE, rel=1e-3)
+    assert functional[tuple(index)] == pytest.approx(LESION_SUV, rel=1e-3)
     fused = volume(session, scene, "fused")
     assert np.abs(fused - case.grid.turn(case.result.fused)).max() <= 0.5 / 255 + 1e-6
     assert data["registration"]["verdict"] == "none"
@@ -135,23 +136,14 @@ def test_the_scene_tells_the_volumes_as_they_are(case: Case, session: Session) -
 def test_windows_are_in_the_images_own_unit(case: Case, session: Session) -> None:
     data = build_scene(case, session).data
     functional = data["volumes"]["functional"]
-    assert functional["unit"] == "Bq/ml"
+    assert functional["unit"] == "SUVbw g/ml"
     assert functional["low"] == 0
-    assert functional["high"] == LESION_UPTAKE  # the lesion is more than half a percent of the head
-    names = [preset["name"] for preset in data["presets"]["functional"]]
-    assert not [name for name in names if "SUV" in name]
-    suv = Case(
-        case.choice,
-        case.pair,
-        case.result,
-        case.mri,
-        type(case.functional)(case.functional.array / 1e4, case.functional.affine, "SUVbw g/ml"),
-    )
-    presets = {
-        preset["name"]: (preset["low"], preset["high"])
-        for preset in build_scene(suv, session).data["presets"]["functional"]
-    }
+    assert functional["high"] == pytest.approx(LESION_SUV)  # more than half a percent of the head
+    presets = {preset["name"]: (preset["low"], preset["high"]) for preset in data["presets"]["functional"]}
     assert presets["SUV 0 to 5"] == (0, 5)
+    native = replace(case, functional=replace(case.functional, unit="Bq/ml"))
+    names = [preset["name"] for preset in build_scene(native, session).data["presets"]["functional"]]
+    assert not [name for name in names if "SUV" in name]  # where there is no SUV
 
 
 def test_attribution_is_the_functional_images_share(case: Case) -> None:
@@ -173,8 +165,8 @@ def test_a_new_window_reads_nothing_again(case: Case, session: Session, monkeypa
 
     scene = build_scene(case, session)
     monkeypatch.setattr(SourceReader, "get_data", lambda *_: pytest.fail("read again"))
-    again = refuse(case, {"mri": (100.0, 500.0), "functional": (0.0, 20000.0)}, nothing)
-    assert again.result.report["intensity"]["functional"]["high"] == 20000
+    again = refuse(case, {"mri": (100.0, 500.0), "functional": (0.0, 6.0)}, nothing)
+    assert again.result.report["intensity"]["functional"]["high"] == 6
     assert not np.array_equal(again.result.fused, case.result.fused)
     assert again.result.report["backend"] == "numba"
     new = build_scene(again, session, scene)
@@ -193,7 +185,7 @@ def test_moving_by_hand(case: Case, session: Session) -> None:
     )
     center = np.add(LESION, [8, 0, -4]).tolist()
     [roi] = actions.measured(moved, [{"id": "R1", "kind": "sphere", "center": center, "radius": 9.0, "plane": "axial"}])
-    assert roi["numbers"]["functional"]["mean"] == pytest.approx(LESION_UPTAKE, rel=0.01)
+    assert roi["numbers"]["functional"]["mean"] == pytest.approx(LESION_SUV, rel=0.01)
     scene = build_scene(moved, session)
     assert scene.data["edited"] == ["position moved by hand"]
     assert np.allclose(

@@ -17,7 +17,7 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image
-from viewer_pair import LESION, LESION_UPTAKE, MRI_AFFINE, MRI_SHAPE, NAME, write_pair
+from viewer_pair import LESION, LESION_SUV, MRI_AFFINE, MRI_SHAPE, NAME, write_pair
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
 
@@ -84,13 +84,13 @@ def test_open_measure_and_keep(viewer: Viewer, tmp_path: Path) -> None:
             break
         viewer.press("ArrowUp" if viewer.slice_of("axial-fused") < index[2] else "ArrowDown")
     viewer.drag(start, stop)
-    viewer.get("measures").get_by_text("Bq/ml").wait_for()
+    viewer.get("measures").get_by_text("SUVbw g/ml").wait_for()
     viewer.press("Escape")
 
     with viewer.keep("measurements.csv", tmp_path).open() as file:
         [roi] = csv.DictReader(file)
     for name in ("mean", "max", "peak"):
-        assert float(roi[f"functional_{name}"]) == pytest.approx(LESION_UPTAKE, rel=0.01)
+        assert float(roi[f"functional_{name}"]) == pytest.approx(LESION_SUV, rel=0.01)
     assert float(roi["radius_mm"]) == pytest.approx(9, abs=0.5)
 
     fused = nib.load(viewer.keep("fused.nii.gz", tmp_path))
@@ -110,7 +110,7 @@ def test_open_measure_and_keep(viewer: Viewer, tmp_path: Path) -> None:
     viewer.button("demo").wait_for()
     viewer.page.locator('input[type="file"]').set_input_files(str(session_file))
     viewer.wait_open()
-    viewer.get("measures").get_by_text("Bq/ml").wait_for()
+    viewer.get("measures").get_by_text("SUVbw g/ml").wait_for()
     assert viewer.slice_of("axial-fused") == round(index[2])
 
 

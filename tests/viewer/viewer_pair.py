@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from conftest import save_dicom
+from conftest import SUV_BW, save_dicom
 
 from monai_fusion.viewer.addresses import Addresses
 from monai_fusion.viewer.case import Case, Choice, open_case
@@ -18,6 +18,7 @@ MRI_SHAPE, PET_SHAPE = (48, 52, 20), (36, 40, 20)
 
 #: In the patient's left front: RAS mm, mm, Bq/ml of the lesion and of the brain around it.
 LESION, LESION_RADIUS, LESION_UPTAKE, BRAIN_UPTAKE = np.array([-30.0, 24.0, 4.0]), 14.0, 42_000, 9_000
+LESION_SUV, BRAIN_SUV = LESION_UPTAKE * SUV_BW, BRAIN_UPTAKE * SUV_BW
 NAME = "PLANTED^NAME"
 
 
