@@ -134,8 +134,12 @@ def _table() -> None:
             (right, "PET or SPECT", guessed[1], "functional"),
         )
     ]
+    accept = st.checkbox(
+        "Show them even if their registration fails, to move the functional image by hand", key="accept"
+    )
     if go.button("Fuse", type="primary", key="fuse", disabled=None in chosen, width="stretch"):
-        actions.open_choice(session, *(images[i] for i in chosen if i is not None))
+        mri, functional = (images[i] for i in chosen if i is not None)
+        actions.open_choice(session, mri, functional, accept)
         st.rerun()
     if no.button("Forget these", key="forget", width="stretch", help="Removes what was uploaded from the server."):
         session.forget()

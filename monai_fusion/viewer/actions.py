@@ -100,11 +100,11 @@ def open_demo(session: Session, service: Service) -> None:
     session.begin(work)
 
 
-def open_choice(session: Session, mri: FoundImage, functional: FoundImage) -> None:
-    """Fuses what was chosen from the table."""
+def open_choice(session: Session, mri: FoundImage, functional: FoundImage, accept: bool = False) -> None:
+    """Fuses what was chosen from the table; `accept`: even if the registration fails."""
     if mri == functional:
         raise InputError("the MRI and the functional image are the same; choose two images")
-    choice = Choice(mri, functional, place=session.place)
+    choice = Choice(mri, functional, place=session.place, accept=accept)
     session.begin(lambda step: partial(_show, session, open_case(choice, session.folder, step)))
 
 

@@ -42,6 +42,7 @@ class Choice:
         corrections: ids of the bundle (``patient_weight``, ...) and their values.
         windows: what the fusion takes for black and white, ``"mri"`` and ``"functional"``; the bundle's own by default.
         place: where the images can be found again, for a session file.
+        accept: show them even if their registration failed, which then stands over the images.
     """
 
     mri: FoundImage
@@ -52,6 +53,7 @@ class Choice:
     corrections: Mapping[str, Any] = field(default_factory=dict)
     windows: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     place: Mapping[str, Any] = field(default_factory=dict)
+    accept: bool = False
 
     def reading(self, folder: Path, center: np.ndarray | None) -> dict[str, Any]:
         """Overrides of the bundle that its reading steps use.
@@ -61,6 +63,8 @@ class Choice:
             center: of the MRI in RAS mm, about which a nudge turns.
         """
         overrides: dict[str, Any] = dict(self.corrections)
+        if self.accept:
+            overrides["accept_registration"] = True
         for role, image in (("mri", self.mri), ("functional", self.functional)):
             if image.series is not None:
                 overrides[f"{role}_series"] = image.series

@@ -190,7 +190,9 @@ def _warm_up() -> None:
     session = current_service().session("warm up")
     ramp = np.arange(16.0**3).reshape(16, 16, 16)
     for modality in ("MR", "PT"):
-        write_synthetic_series(session.folder / modality, ramp, np.eye(4), modality, modality)
+        write_synthetic_series(
+            session.folder / modality, ramp, np.eye(4), modality, modality, frame_of_reference="warm up"
+        )
     mri, functional = (find_images(session.folder / modality)[0] for modality in ("MR", "PT"))
     case = open_case(Choice(mri, functional), session.folder, lambda fraction, text: None)
     for content in build_scene(case, session).contents:

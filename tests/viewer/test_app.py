@@ -169,7 +169,10 @@ def two_mri(tmp_path: Path) -> bytes:
 def test_what_cannot_be_fused(make: object, says: str, app: AppTest, served: Service, tmp_path: Path) -> None:
     assert callable(make)
     app = upload(app, served, study_zip=make(tmp_path))
-    app = wait(app.button(key="fuse").click().run(), served)
+    modalities = [image.modality for image in session_of(served).images]
+    app.selectbox(key="mri").set_value(modalities.index("MR"))
+    app.selectbox(key="functional").set_value(modalities.index("NM" if make is no_volume else "PT"))
+    app = wait(app.run().button(key="fuse").click().run(), served)
     assert says in told(app)
     assert str(served.folder.path) not in told(app)
     app = app.button(key="forget").click().run()
