@@ -14,181 +14,25 @@ import argparse
 import json
 import resource
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
-from scipy import ndimage
-from scipy.spatial.transform import Rotation
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from registration_pairs import HARD, MAIN, PAIRS, WRONG, Pair, displacement
+
 from monai_fusion.atomic import write_beside
-from monai_fusion.data.phantom import motion_matrix, write_demo_pair
-from monai_fusion.data.reader import SourceReader
 from monai_fusion.data.source import LPS_TO_RAS
 from monai_fusion.evaluation.machine import describe_machine
-from monai_fusion.registration.procedure import register
+from monai_fusion.registration import register
 from monai_fusion.registration.similarity import mean_distance
 from monai_fusion.registration.verdict import Evidence, judge
-from monai_fusion.registration.volume import Volume
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
-DISPLACEMENTS, FAILURES, RIVAL_RUNS = 50, 20, 20
-MOST_MM, MOST_DEGREES = 30.0, 20.0
-
-
-@dataclass(frozen=True)
-class Pair:
-    """An MRI and a functional image, affines to RAS, and the true transform from one to the other (LPS), if known."""
-
-    name: str
-    mri: np.ndarray
-    mri_affine: np.ndarray
-    functional: np.ndarray
-    functional_affine: np.ndarray
-    truth: np.ndarray | None
-
-    @cached_property
-    def targets(self) -> np.ndarray:
-        head = Volume.reduced(self.mri, self.mri_affine)
-        return head.points(head.mask)[::50]
-
-    @cached_property
-    def middle(self) -> np.ndarray:
-        """Of the functional image's mask, LPS."""
-        functional = Volume.reduced(self.functional, self.functional_affine)
-        return functional.points(functional.mask).mean(axis=0)
-
-    def displaced(self, motion: np.ndarray) -> Pair:
-        """The functional image moved in space by a 4x4 in LPS; its voxels stay as they are."""
-        affine = LPS_TO_RAS @ motion @ LPS_TO_RAS @ self.functional_affine
-        return replace(self, functional_affine=affine, truth=None if self.truth is None else motion @ self.truth)
-
-
-def spm(functional: str) -> Pair:
-    mri, uptake = (nib.load(SHARED / "volumes" / f"{name}.nii.gz") for name in ("T1", functional))
-    arrays = (image.get_fdata(dtype=np.float32) for image in (mri, uptake))
-    return Pair(f"SPM {functional}", next(arrays), mri.affine, next(arrays), uptake.affine, None)
-
-
-def demo() -> Pair:
-    with tempfile.TemporaryDirectory() as folder:
-        files = write_demo_pair(Path(folder))
-        return Pair("demo", *read(files.mri, "mri"), *read(files.functional, "functional"), motion_matrix())
-
-
-def siemens() -> Pair:
-    mri, affine = read(SHARED / "dicom" / "siemens_prisma_t1_sag", "mri")
-    return Pair("Siemens series", mri, affine, *functional_of(mri, affine), np.eye(4))
-
-
-def read(path: Path, role: Any) -> tuple[np.ndarray, np.ndarray]:
-    reader = SourceReader(role=role)
-    array, meta = reader.get_data(reader.read(str(path)))
-    return np.asarray(array, dtype=np.float32), np.asarray(meta["affine"])
-
-
-def functional_of(mri: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """An uptake that rises and falls with the MRI's intensity, blurred by 6 mm, on voxels of 2 mm, with noise."""
-    head = Volume(mri, affine).mask
-    level = np.clip(mri / np.percentile(mri[head], 99), 0, 1)
-    uptake = (head * (0.15 + np.sin(np.pi * level**1.3))).astype(np.float32)
-    uptake = ndimage.gaussian_filter(uptake, 6 / np.sqrt(8 * np.log(2)) / np.linalg.norm(affine[:3, :3], axis=0))
-    ends = np.array(np.meshgrid(*[(0, n - 1) for n in mri.shape], [1])).reshape(4, -1)
-    corners = (affine @ ends)[:3]
-    grid = np.diag([2.0, 2.0, 2.0, 1.0])
-    grid[:3, 3] = corners.min(axis=1) - 8
-    shape = tuple(np.ceil((np.ptp(corners, axis=1) + 16) / 2).astype(int))
-    index = np.linalg.inv(affine) @ grid
-    uptake = ndimage.affine_transform(uptake, index[:3, :3], index[:3, 3], output_shape=shape, order=1)
-    noise = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=shape), 1.0)
-    return (uptake + 0.15 * np.sqrt(uptake.clip(0)) * noise / noise.std()).clip(0), grid
-
-
-def displacement(seed: int, center: np.ndarray) -> np.ndarray:
-    """A turn of up to 20 degrees about any axis through the head's middle, and a shift of up to 30 mm, LPS."""
-    rng = np.random.default_rng(seed)
-    axis, shift = rng.normal(size=3), rng.normal(size=3)
-    turn = Rotation.from_rotvec(axis / np.linalg.norm(axis) * np.deg2rad(rng.uniform(0, MOST_DEGREES))).as_matrix()
-    matrix = np.eye(4)
-    matrix[:3, :3] = turn
-    matrix[:3, 3] = center - turn @ center + shift / np.linalg.norm(shift) * rng.uniform(0, MOST_MM)
-    return matrix
-
-
-def about(center: np.ndarray, signs: tuple[float, float, float]) -> np.ndarray:
-    matrix = np.diag([*signs, 1.0])
-    matrix[:3, 3] = center - np.array(signs) * center
-    return matrix
-
-
-def mirrored(pair: Pair, seed: int) -> Pair:
-    return pair.displaced(about(pair.middle, (-1, 1, 1)))
-
-
-def turned(pair: Pair, seed: int) -> Pair:
-    return pair.displaced(about(pair.middle, [(1, -1, -1), (-1, 1, -1), (-1, -1, 1)][seed % 3]))
-
-
-def noise(pair: Pair, seed: int) -> Pair:
-    values = np.random.default_rng(seed).normal(size=pair.functional.shape)
-    return replace(pair, functional=np.abs(ndimage.gaussian_filter(values, 1.5)).astype(np.float32))
-
-
-def trunk(pair: Pair, seed: int) -> Pair:
-    """A body with lungs, liver, heart, spine and kidneys, in the field of view of the PET."""
-    rng = np.random.default_rng(seed)
-    shape = pair.functional.shape
-    index = np.stack(np.meshgrid(*[np.arange(n) for n in shape], indexing="ij"), axis=-1)
-    points = index @ pair.functional_affine[:3, :3].T + pair.functional_affine[:3, 3]
-    points = points - points.reshape(-1, 3).mean(axis=0) + rng.uniform(-10, 10, 3)
-    uptake = np.zeros(shape)
-    organs = [  # middle and half axes in mm, uptake
-        ((0, 0, 0), (140, 95, 1e4), 1.0),
-        ((65, 0, 60), (48, 70, 110), 0.35),
-        ((-65, 0, 60), (48, 70, 110), 0.35),
-        ((-20, 25, 20), (35, 35, 40), 4.0),
-        ((60, 5, -70), (70, 70, 55), 2.5),
-        ((0, -65, 0), (18, 18, 1e4), 1.6),
-        ((50, -50, -110), (22, 20, 40), 6.0),
-        ((-50, -50, -110), (22, 20, 40), 6.0),
-    ]
-    for middle, axes, value in organs:
-        size = np.array(axes) * rng.uniform(0.85, 1.15, 3)
-        uptake[(((points - middle) / size) ** 2).sum(axis=-1) < 1] = value
-    uptake = ndimage.gaussian_filter(uptake, 1.2)
-    return replace(pair, functional=(uptake + 0.1 * rng.normal(size=shape)).clip(0).astype(np.float32))
-
-
-def halved(pair: Pair, seed: int) -> Pair:
-    """Half of the head is missing: voxels set to zero, or (odd seeds) not there at all."""
-    axis, side = seed % 3, seed // 3 % 2
-    plane = ndimage.center_of_mass(Volume(pair.functional, pair.functional_affine).mask)[axis]
-    keep = [slice(None)] * 3
-    keep[axis] = slice(None, round(plane)) if side else slice(round(plane), None)
-    if seed % 2:
-        affine = pair.functional_affine.copy()
-        affine[:3, 3] += affine[:3, axis] * (keep[axis].start or 0)
-        return replace(pair, functional=pair.functional[tuple(keep)], functional_affine=affine)
-    functional = np.zeros_like(pair.functional)
-    functional[tuple(keep)] = pair.functional[tuple(keep)]
-    return replace(pair, functional=functional)
-
-
-WRONG: dict[str, Callable[[Pair, int], Pair]] = {
-    "mirrored": mirrored,
-    "turned": turned,
-    "noise": noise,
-    "trunk": trunk,
-    "half a head": halved,
-}
+DISPLACEMENTS, FAILURES, SPECT_RUNS, HARD_RUNS, RIVAL_RUNS = 50, 20, 10, 5, 10
 
 
 def elastix_default(pair: Pair) -> np.ndarray:
@@ -265,37 +109,23 @@ def run_ours(pair: Pair) -> tuple[np.ndarray, dict[str, Any]]:
 
 
 def tasks() -> Iterator[tuple[str, str, str, int]]:
-    """Method, data set, kind and seed, so that a part of them is a part of everything."""
-    for seed in range(-1, DISPLACEMENTS):
-        for name in MAIN:
-            yield "ours", name, "right", seed
-        for i, kind in enumerate(WRONG):
-            if 0 <= seed < FAILURES:
-                yield "ours", MAIN[(seed + i) % len(MAIN)], kind, seed
-        if seed < FAILURES / 2:
-            yield "ours", "SPM SPECT", "right", seed
-            if seed >= 0:
-                yield "ours", "SPM SPECT", "mirrored", seed
-    for seed in range(-1, RIVAL_RUNS):
-        for method in RIVALS:
-            for name in MAIN:
-                yield method, name, "right", seed
-
-
-PAIRS: dict[str, Callable[[], Pair]] = {
-    "SPM PET": partial(spm, "PET"),
-    "demo": demo,
-    "Siemens series": siemens,
-    "SPM SPECT": partial(spm, "SPECT"),
-}
-MAIN = list(PAIRS)[:3]
+    """Method, data set, kind and seed, in an order in which a part of them is a part of everything."""
+    for seed in range(-1, FAILURES):
+        yield from (("ours", name, "right", seed) for name in MAIN)
+        if seed >= 0:
+            yield from (("ours", MAIN[(seed + i) % len(MAIN)], kind, seed) for i, kind in enumerate(WRONG))
+    yield from (("ours", "SPM SPECT", "right", seed) for seed in range(-1, SPECT_RUNS))
+    yield from (("ours", "SPM SPECT", "mirrored", seed) for seed in range(SPECT_RUNS))
+    yield from (("ours", "SPM PET", kind, seed) for seed in range(HARD_RUNS) for kind in HARD)
+    yield from ((method, name, "right", seed) for seed in range(-1, RIVAL_RUNS) for method in RIVALS for name in MAIN)
+    yield from (("ours", name, "right", seed) for seed in range(FAILURES, DISPLACEMENTS) for name in MAIN)
 
 
 def measure(pair: Pair, method: str, kind: str, seed: int) -> dict[str, Any]:
     """One registration. Seed -1 is the pair as it is."""
     motion = np.eye(4) if seed < 0 else displacement(seed, pair.middle)
-    wrong = pair if kind == "right" else WRONG[kind](pair, seed)
-    moved = wrong.displaced(motion)
+    changed = pair if kind == "right" else {**HARD, **WRONG}[kind](pair, seed)
+    moved = changed.displaced(motion)
     wall, cpu = time.perf_counter(), cpu_seconds()
     if method == "ours":
         matrix, told = run_ours(moved)
@@ -308,53 +138,62 @@ def measure(pair: Pair, method: str, kind: str, seed: int) -> dict[str, Any]:
 
 def summary(rows: list[dict[str, Any]], pairs: dict[str, Pair]) -> dict[str, Any]:
     """Errors in mm over the head, verdicts, and times."""
+
+    def chosen(method: str, kind: str, names: Iterable[str]) -> list[dict[str, Any]]:
+        return [r for r in rows if (r["method"], r["kind"]) == (method, kind) and r["pair"] in names]
+
     told: dict[str, Any] = {}
     for method in ("ours", *RIVALS):
         for name, pair in pairs.items():
-            right = [r for r in rows if (r["method"], r["pair"], r["kind"]) == (method, name, "right")]
-            undisplaced = [np.array(r["matrix"]) for r in right if r["seed"] < 0]
-            displaced = [r for r in right if r["seed"] >= 0]
-            if not displaced or not undisplaced:
-                continue
-            against = [
-                mean_distance(np.array(r["matrix"]), np.array(r["motion"]) @ undisplaced[0], pair.targets)
-                for r in displaced
-            ]
-            entry = {"runs": len(displaced), "error_to_undisplaced_mm": spread(against)}
-            if pair.truth is not None:
-                truth = [
-                    mean_distance(np.array(r["matrix"]), np.array(r["motion"]) @ pair.truth, pair.targets)
-                    for r in displaced
-                ]
-                entry["error_to_truth_mm"] = spread(truth)
-            if method == "ours":
-                entry["verdicts"] = verdicts(displaced)
-                entry["restarts_mm"] = spread(
-                    [mm for r in right if r["evidence"] for mm in r["evidence"]["restarts_mm"] if mm]
-                )
-                entry["beyond_2_mm_and_good"] = sum(
-                    mm > 2 and verdict_of(r)[0] == "good" for mm, r in zip(against, displaced)
-                )
-            entry["seconds"] = spread([r["seconds"] for r in displaced])
-            entry["cpu_seconds"] = spread([r["cpu_seconds"] for r in displaced])
-            told.setdefault(method, {})[name] = entry
-    main_rows = [row for row in rows if row["pair"] in MAIN]
-    told["failures"] = {kind: verdicts([row for row in main_rows if row["kind"] == kind]) for kind in WRONG}
-    told["failures"]["mirrored SPECT"] = verdicts([r for r in rows if r["kind"] != "right" and r["pair"] not in MAIN])
+            found = chosen(method, "right", [name])
+            undisplaced = [np.array(row["matrix"]) for row in found if row["seed"] < 0]
+            displaced = [row for row in found if row["seed"] >= 0]
+            if undisplaced and displaced:
+                entry = told.setdefault(method, {})[name] = measured(displaced, undisplaced[0], pair)
+                if pair.truth is not None:
+                    entry["error_to_truth_mm"] = spread(errors(displaced, pair.truth, pair))
+    told["hard"] = {}
+    for kind in HARD:
+        found = chosen("ours", kind, ["SPM PET"])
+        [right] = (np.array(r["matrix"]) for r in chosen("ours", "right", ["SPM PET"]) if r["seed"] < 0)
+        if found:
+            told["hard"][kind] = measured(found, right, pairs["SPM PET"])
+    told["wrong"] = {kind: verdicts(chosen("ours", kind, MAIN)) for kind in WRONG}
+    told["wrong"]["mirrored SPECT"] = verdicts(chosen("ours", "mirrored", ["SPM SPECT"]))
     return told
 
 
-def verdict_of(row: dict[str, Any]) -> tuple[str, list[str]]:
-    return ("failed", ["nothing found"]) if row["evidence"] is None else judge(Evidence(**row["evidence"]))
+def measured(rows: list[dict[str, Any]], undisplaced: np.ndarray, pair: Pair) -> dict[str, Any]:
+    off = errors(rows, undisplaced, pair)
+    entry: dict[str, Any] = {"runs": len(rows), "error_to_undisplaced_mm": spread(off)}
+    if rows[0]["method"] == "ours":
+        restarts = [mm for row in rows if row["evidence"] for mm in row["evidence"]["restarts_mm"] if mm is not None]
+        entry["restarts_mm"] = spread(restarts)
+        entry["verdicts"] = verdicts(rows)
+        entry["good_but_2_mm_off"] = sum(mm > 2 and verdict_of(row) == "good" for mm, row in zip(off, rows))
+    return entry | {times: spread([row[times] for row in rows]) for times in ("seconds", "cpu_seconds")}
+
+
+def errors(rows: list[dict[str, Any]], undisplaced: np.ndarray, pair: Pair) -> list[float]:
+    """How far each result is from a result without displacement, displaced alike; mean over the head in mm."""
+    right = (np.array(row["motion"]) @ undisplaced for row in rows)
+    return [mean_distance(np.array(row["matrix"]), matrix, pair.targets) for row, matrix in zip(rows, right)]
+
+
+def verdict_of(row: dict[str, Any]) -> str:
+    """By the thresholds as they are now."""
+    return "failed" if row["evidence"] is None else judge(Evidence(**row["evidence"]))[0]
 
 
 def verdicts(rows: list[dict[str, Any]]) -> dict[str, int]:
-    found = [verdict_of(row)[0] for row in rows]
+    found = [verdict_of(row) for row in rows]
     return {name: found.count(name) for name in ("good", "doubtful", "failed")}
 
 
 def spread(values: list[float]) -> dict[str, float]:
-    return {"median": round(float(np.median(values)), 3), "most": round(float(np.max(values)), 3)}
+    return {
+        name: round(float(f(values)), 3) for name, f in (("least", np.min), ("median", np.median), ("most", np.max))
+    }
 
 
 def main() -> None:
