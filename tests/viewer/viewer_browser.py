@@ -127,6 +127,6 @@ class Viewer(StationPage):
     def upload(self, *files: Path) -> str:
         """Uploads files, and waits for the sentence that refuses them."""
         self.page.locator('input[type="file"]').set_input_files([str(file) for file in files])
-        alert = self.page.get_by_test_id("stAlert").or_(self.page.get_by_test_id("stFileUploaderFileErrorMessage"))
+        alert = self.page.get_by_test_id("stAlert").or_(self.page.get_by_text("or smaller"))
         alert.first.wait_for(timeout=60_000)
         return str(alert.first.inner_text())
