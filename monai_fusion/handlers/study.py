@@ -28,7 +28,7 @@ from monai_fusion.transforms.save import writing
 
 __all__ = ["StudyHandler", "describe"]
 
-_PACKAGES = ("monai", "torch", "numpy", "nibabel", "pydicom", "highdicom", "SimpleITK")
+_PACKAGES = ("monai", "torch", "numpy", "nibabel", "pydicom", "highdicom", "SimpleITK", "itk-elastix")
 _STAGES = ("reading", "fusing", "writing")
 
 
