@@ -57,7 +57,7 @@ def _plain(name: str) -> str:
 def _unpack(stream: IO[bytes], name: str, folder: Path, room: int) -> int:
     try:
         with zipfile.ZipFile(stream) as archive:
-            members = _check(archive, name, room)
+            members = _trusted_members(archive, name, room)
             written = 0
             for info in members:
                 with archive.open(info) as member:
@@ -69,7 +69,7 @@ def _unpack(stream: IO[bytes], name: str, folder: Path, room: int) -> int:
     return written
 
 
-def _check(archive: zipfile.ZipFile, name: str, room: int) -> list[zipfile.ZipInfo]:
+def _trusted_members(archive: zipfile.ZipFile, name: str, room: int) -> list[zipfile.ZipInfo]:
     """The files of a zip; refuses one that is not to be trusted, from its directory alone."""
     infos = archive.infolist()
     if len(infos) > _MAX_FILES:

@@ -151,9 +151,11 @@ def test_the_run_is_registered(done: Run) -> None:
     assert (registration["verdict"], registration["mode"]) == ("good", "rigid")
     mri, _, affine = textured_pair()
     head = Volume.reduced(mri, affine)
-    assert mean_distance(np.array(registration["matrix_lps"]), TRUTH, head.points(head.mask)) < 0.5
+    points = head.points(head.mask)
+    assert mean_distance(np.array(registration["matrix_lps"]), TRUTH, points) < 0.5
+    assert registration["moved_mm"] == pytest.approx(mean_distance(np.eye(4), TRUTH, points), abs=0.5)
     assert done.report["warnings"] == []
-    assert "registered (rigid), moved by 22.8 mm: good" in done.printed
+    assert f"registered (rigid), moved by {registration['moved_mm']:.1f} mm: good" in done.printed
 
 
 def test_the_transform_is_saved_for_itk(done: Run) -> None:
@@ -165,12 +167,12 @@ def test_the_transform_is_saved_for_itk(done: Run) -> None:
 
 def test_the_uptake_is_interpolated_once(pair: dict[str, Path], done: Run) -> None:
     """SimpleITK resamples the original PET by the saved transform in one step, and finds the same voxels."""
-    again = monai_fusion.fuse(
-        pair["mri"], pair["other"], functional_transform=done.out / "mri_to_functional.tfm", functional_window=[0, 2e4]
-    )
+    how: dict[str, Any] = {"functional_unit": "native", "functional_window": [0, 2e4]}
+    transform_file = done.out / "mri_to_functional.tfm"
+    again = monai_fusion.fuse(pair["mri"], pair["other"], functional_transform=transform_file, **how)
     names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames
     mri, pet = (sitk.ReadImage(names(str(pair[name])), sitk.sitkFloat64) for name in ("mri", "other"))
-    transform = sitk.ReadTransform(str(done.out / "mri_to_functional.tfm"))
+    transform = sitk.ReadTransform(str(transform_file))
     expected = sitk.GetArrayFromImage(sitk.Resample(pet / 2e4, mri, transform, sitk.sitkLinear)).T
     axes = nib.orientations.ornt_transform(
         nib.io_orientation(again.affine), nib.io_orientation(np.diag([-1.0, -1, 1, 1]) @ itk_affine(mri))
