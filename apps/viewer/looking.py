@@ -118,8 +118,10 @@ def _position() -> None:
             for names, reach, step, shape in sliders
             for name, label in names.items()
         }
-        if st.form_submit_button("Move and fuse again"):
-            actions.move_by_hand(session, Nudge(**values))
+        moved = st.form_submit_button("Move and fuse again")
+        restarted = st.form_submit_button("Move, and register from there")
+        if moved or restarted:
+            actions.move_by_hand(session, Nudge(**values), restart=restarted)
             st.rerun()
     if scene.data["registration"]["matrix_lps"]:
         st.caption("Transform, MRI to functional image (LPS, mm)")

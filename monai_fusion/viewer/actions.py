@@ -115,13 +115,13 @@ def fuse_with_windows(session: Session, windows: Mapping[str, Sequence[float]]) 
     session.begin(lambda step: partial(_show, session, refuse(case, wanted, step)))
 
 
-def move_by_hand(session: Session, nudge: Nudge) -> None:
-    """Moves the functional image, from where its registration had put it."""
+def move_by_hand(session: Session, nudge: Nudge, restart: bool = False) -> None:
+    """Moves the functional image, from where its registration had put it; `restart`: and registers again from there."""
     case = _case(session)
     choice = case.choice
     # where the first nudge began; a second begins there too, or the sliders would add up
     registered = choice.registered if choice.nudge or choice.registered is not None else case.registered
-    _reopen(session, replace(choice, registered=registered, nudge=nudge))
+    _reopen(session, replace(choice, registered=registered, nudge=nudge, restart=restart))
 
 
 def with_corrections(session: Session, corrections: Mapping[str, Any]) -> None:
@@ -220,7 +220,7 @@ def _demo(service: Service) -> Choice:
         if pair is None:
             pair = service.demo = write_demo_pair(service.folder.path / "demo")
     [mri], [functional] = find_images(pair.mri), find_images(pair.functional)
-    return Choice(mri, functional, transform=pair.transform, place={"kind": "demo"})
+    return Choice(mri, functional, place={"kind": "demo"})
 
 
 def _find_again(session: Session, service: Service, file: SessionFile) -> Choice:

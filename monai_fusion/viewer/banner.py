@@ -33,13 +33,13 @@ def banner(facts: Mapping[str, Mapping[str, Any]], images: Mapping[str, FoundIma
 
 def _header(facts: Mapping[str, Any]) -> Dataset | None:
     """The patient's attributes from one file of a DICOM series."""
-    import pydicom
+    from monai_fusion.data.dicom_file import read_dicom
 
     files = facts.get("files")
     if not files:
         return None
     wanted = ["PatientName", "PatientID", "PatientBirthDate", "PatientSex", "SpecificCharacterSet"]
-    return pydicom.dcmread(files[0], stop_before_pixels=True, specific_tags=wanted)
+    return read_dicom(files[0], header_only=True, tags=wanted)
 
 
 def _patient(header: Dataset) -> list[str]:

@@ -36,9 +36,9 @@ class Choice:
 
     Args:
         mri, functional: the images.
-        transform: of a registration made elsewhere (ITK), MRI to functional image; None for none.
-        registered: 4x4, LPS mm, of a registration that `nudge` begins at, in the place of `transform`.
+        registered: 4x4, LPS mm, of a registration that `nudge` begins at.
         nudge: moved by hand after that.
+        restart: register again from there.
         corrections: ids of the bundle (``patient_weight``, ...) and their values.
         windows: what the fusion takes for black and white, ``"mri"`` and ``"functional"``; the bundle's own by default.
         place: where the images can be found again, for a session file.
@@ -47,9 +47,9 @@ class Choice:
 
     mri: FoundImage
     functional: FoundImage
-    transform: Path | None = None
     registered: np.ndarray | None = None
     nudge: Nudge = field(default_factory=Nudge)
+    restart: bool = False
     corrections: Mapping[str, Any] = field(default_factory=dict)
     windows: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     place: Mapping[str, Any] = field(default_factory=dict)
@@ -68,8 +68,8 @@ class Choice:
         for role, image in (("mri", self.mri), ("functional", self.functional)):
             if image.series is not None:
                 overrides[f"{role}_series"] = image.series
-        if self.transform is not None:
-            overrides["functional_transform"] = self.transform
+        if self.restart:
+            overrides["registration"] = "rigid"
         if self.nudge:
             assert center is not None
             registered = np.eye(4) if self.registered is None else self.registered
@@ -139,8 +139,10 @@ class Case:
 
     @property
     def edited(self) -> list[str]:
-        """What was changed by hand, for every place where numbers are shown."""
-        texts = [f"{name.replace('_', ' ')} {value} (edited)" for name, value in self.choice.corrections.items()]
+        """What was changed by hand, for every place where numbers are shown; no time, for it may hold a date."""
+        values = self.choice.corrections
+        told = {name: "" if name == "injection_time" else f" {value}" for name, value in values.items()}
+        texts = [f"{name.replace('_', ' ')}{value} (edited)" for name, value in told.items()]
         return texts + (["position moved by hand"] if self.choice.nudge else [])
 
 

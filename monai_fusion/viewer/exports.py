@@ -28,6 +28,7 @@ _VOLUME = {
     "fused_dicom.zip": ("DICOM series", "application/zip"),
     "contact_sheet.png": ("Contact sheet", "image/png"),
 }
+_REGISTERED = {"mri_to_functional.tfm": ("Transform, ITK", "text/plain")}
 _PICTURE = {"fused.png": ("PNG", "image/png")}
 
 
@@ -60,6 +61,8 @@ class Exports:
     def all(self) -> list[Kept]:
         """All that this case can be kept as."""
         made = _PICTURE if self._case.is_picture else _VOLUME
+        if "verdict" in self._case.pair.report.get("registration", {}):
+            made = made | _REGISTERED
         kept = [
             Kept(label, Content(lambda name=name: self._written(name), media, name, fresh=True))  # type: ignore[misc]
             for name, (label, media) in made.items()

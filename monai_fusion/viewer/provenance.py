@@ -28,6 +28,11 @@ def provenance(case: Case) -> dict[str, dict[str, str]]:
         tables[title] = {label: report[role][name] for name, label in _READ.items() if report[role].get(name)}
         scaled = report["intensity"][role]
         tables[title]["Black and white"] = f"{scaled['low']:.6g} to {scaled['high']:.6g}: {scaled['rule']}"
+    suv = report["functional"].get("suv", {})
+    if suv:
+        tables["SUV"] = {"Unit": suv["unit"], **({"Reason": suv["reason"]} if "reason" in suv else {})}
+        for name, entry in suv.get("inputs", {}).items():
+            tables["SUV"][name.replace("_", " ").capitalize()] = _with_origin(entry)
     found = report.get("registration", {})
     tables["Matching"] = {
         "Overlap": f"{report['overlap']:.0%}" if "overlap" in report else "pictures of one size",
@@ -44,6 +49,14 @@ def provenance(case: Case) -> dict[str, dict[str, str]]:
         "MONAI, PyTorch": f"{versions.get('monai', '')}, {versions.get('torch', '')}",
     }
     return {title: {name: _text(value) for name, value in rows.items()} for title, rows in tables.items()}
+
+
+def _with_origin(entry: dict[str, Any]) -> str:
+    """``70 kg, from (0010,1030) PatientWeight``: a value or a range, and where it stands."""
+    values = [_text(entry[key]) for key in ("value", "min", "max") if key in entry]
+    number = " to ".join(dict.fromkeys(values))
+    said = f"{number} {entry.get('unit', '')}".strip()
+    return f"{said}{', ' if said else ''}{entry['from']}"
 
 
 def _text(value: Any) -> str:

@@ -29,7 +29,7 @@ class SessionFile:
     """Args:
     images: ``"mri"`` and ``"functional"``: ``series`` (UID or None), ``name`` and ``sha256`` of each.
     place: where they were found.
-    choice: ``nudge``, ``registered``, ``corrections``, ``windows``: arguments of `Choice`.
+    choice: ``nudge``, ``registered``, ``restart``, ``accept``, ``corrections``, ``windows``: arguments of `Choice`.
     state: what the page showed.
     """
 
@@ -46,6 +46,8 @@ class SessionFile:
         self.choice: dict[str, Any] = {
             "nudge": Nudge(**{key: _number(value) for key, value in content["nudge"].items()}),
             "registered": matrix,
+            "restart": content.get("restart") is True,
+            "accept": content.get("accept") is True,
             "corrections": {key: content["corrections"][key] for key in CORRECTIONS if key in content["corrections"]},
             "windows": {
                 role: (_number(content["windows"][role][0]), _number(content["windows"][role][1]))
@@ -79,6 +81,8 @@ def write_session_file(case: Case, look: Mapping[str, Any]) -> bytes:
         "place": dict(choice.place),
         "nudge": asdict(choice.nudge),
         "registered": None if choice.registered is None else choice.registered.tolist(),
+        "restart": choice.restart,
+        "accept": choice.accept,
         "corrections": dict(choice.corrections),
         "windows": {role: list(window) for role, window in choice.windows.items()},
         "state": state,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,9 +10,7 @@ import torch
 from monai_fusion.transforms.color import rgb_to_ycc
 from monai_fusion.workflow import ReadPair
 
-__all__ = ["Voxels", "is_suv", "picture_to_volume", "unit_of", "voxels_of"]
-
-_UNITS = {"BQML": "Bq/ml", "CNTS": "counts", "CPS": "counts/s", "PROPCNTS": "counts", "PCNT": "%"}
+__all__ = ["Voxels", "is_suv", "picture_to_volume", "voxels_of"]
 
 
 @dataclass(frozen=True)
@@ -39,19 +35,13 @@ def voxels_of(pair: ReadPair, role: str) -> Voxels:
     array = image[0].numpy()
     if array.ndim == 2:
         return Voxels(picture_to_volume(array), np.eye(4), "")
-    unit = "" if role == "mri" else unit_of(pair.report[role])
+    unit = "" if role == "mri" else str(pair.report[role].get("units", ""))
     return Voxels(array, affine, unit)
 
 
 def picture_to_volume(picture: np.ndarray) -> np.ndarray:
     """``(H, W)`` as ``(W, H, 1)`` on RAS axes, so that an axial slice shows it as it is: x to the left, y upwards."""
     return np.ascontiguousarray(picture[::-1, ::-1].T[:, :, None])
-
-
-def unit_of(facts: Mapping[str, Any]) -> str:
-    """The unit of a functional image by its facts in the report."""
-    units = str((facts.get("suv") or {}).get("unit") or facts.get("units") or "")
-    return _UNITS.get(units, units)
 
 
 def is_suv(unit: str) -> bool:

@@ -24,6 +24,7 @@ from viewer_pair import (
     write_pair,
 )
 
+from monai_fusion.errors import InputError
 from monai_fusion.networks import load_checkpoint
 from monai_fusion.networks.attribution import attribute_sources
 from monai_fusion.slices import SlicePlan
@@ -31,8 +32,10 @@ from monai_fusion.transforms.color import color_table
 from monai_fusion.viewer import actions
 from monai_fusion.viewer.attribution import functional_share
 from monai_fusion.viewer.case import Case, Choice, open_case, refuse
+from monai_fusion.viewer.corrections import check_corrections
 from monai_fusion.viewer.images import find_images
 from monai_fusion.viewer.nudge import Nudge
+from monai_fusion.viewer.provenance import provenance
 from monai_fusion.viewer.scene import Scene, build_scene
 from monai_fusion.viewer.session import Session
 from monai_fusion.workflow import fuse, open_bundle, read_pair
@@ -195,6 +198,41 @@ def test_moving_by_hand(case: Case, session: Session) -> None:
     stored = np.frombuffer(content(session, before["url"]), "<u2").reshape(scene.data["shape"], order="F")
     unmoved = build_scene(case, session)
     assert np.allclose(stored * before["slope"], volume(session, unmoved, "functional"), atol=2)
+
+
+def test_registering_again_from_where_it_was_moved(case: Case, session: Session) -> None:
+    """The second registration begins at the nudge; an ellipsoid is no head, so its verdict is not asked for."""
+    choice = replace(case.choice, nudge=Nudge(right=3), restart=True, accept=True)
+    found = open_case(choice, session.folder, nothing, case.center).pair.report["registration"]
+    assert np.allclose(found["begun_with"]["matrix_lps"], [[1, 0, 0, 3], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+    assert found["verdict"] in ("good", "doubtful", "failed")
+
+
+def test_corrections_change_the_suv_and_say_so(case: Case, session: Session) -> None:
+    """Twice the weight is twice the SUV."""
+    session.show(case)
+    actions.with_corrections(session, check_corrections({"patient_weight": "140", "injected_dose": " "}))
+    assert session.job is not None
+    assert session.job.wait(60)
+    session.settle()
+    assert session.error == ""
+    corrected = session.case
+    assert corrected is not None
+    roi = {"id": "R1", "kind": "sphere", "center": LESION.tolist(), "radius": 9.0}
+    [measured] = actions.measured(corrected, [roi])
+    assert measured["numbers"]["functional"]["mean"] == pytest.approx(2 * LESION_SUV, rel=0.01)
+    assert session.scene is not None
+    assert session.scene.data["edited"] == ["patient weight 140.0 (edited)"]
+    [report] = [entry.content for entry, _ in session.kept if entry.content.name == "report.json"]
+    told = report.get()[0]
+    assert isinstance(told, bytes)
+    assert json.loads(told)["edited"] == session.scene.data["edited"]
+    assert json.loads(told)["functional"]["suv"]["edited"] == ["patient_weight"]
+    tables = provenance(corrected)
+    assert tables["SUV"]["Patient weight"] == "140 kg, edited"
+    assert tables["Edited by hand"] == {"patient weight 140.0 (edited)": ""}
+    with pytest.raises(InputError, match="is no number"):
+        check_corrections({"patient_weight": "heavy"})
 
 
 def test_pictures(tmp_path: Path, session: Session) -> None:
