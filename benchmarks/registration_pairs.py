@@ -182,6 +182,10 @@ def oblique(pair: Pair, seed: int) -> Pair:
     return replace(pair, mri=mri, mri_affine=affine)
 
 
+#: How far from the MRI's header `whole_body` has the head: LPS mm.
+WHOLE_BODY_SHIFT = np.array([0.0, 0.0, -700.0])
+
+
 def whole_body(pair: Pair, seed: int) -> Pair:
     """A trunk of 40 cm hangs on the PET, 70 cm from where the MRI's header has it."""
     pad, slices, height = 40, 300, pair.functional.shape[2]
@@ -198,7 +202,7 @@ def whole_body(pair: Pair, seed: int) -> Pair:
     head = (slice(pad, -pad), slice(pad, -pad), slice(slices - height, None))
     body[head] = np.maximum(body[head], pair.functional)
     affine = pair.functional_affine.copy()
-    affine[:3, 3] -= affine[:3, :3] @ [pad, pad, slices - height] + np.array([0, 0, 700])
+    affine[:3, 3] -= affine[:3, :3] @ [pad, pad, slices - height] - WHOLE_BODY_SHIFT
     return replace(pair, functional=body, functional_affine=affine)
 
 
