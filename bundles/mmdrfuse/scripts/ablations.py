@@ -55,7 +55,11 @@ def main() -> None:
         weights[row] = folder / "model.pt"
         if not weights[row].exists():
             names = ["train_student", *args.overlay, *([ROWS[row]] if ROWS[row] else [])]
-            common = {"dataset_dir": args.patches if len(args.patches) > 1 else args.patches[0], "vgg_weights": args.vgg, "teacher_weights": args.teacher}
+            common = {
+                "dataset_dir": args.patches if len(args.patches) > 1 else args.patches[0],
+                "vgg_weights": args.vgg,
+                "teacher_weights": args.teacher,
+            }
             train(names, output_dir=str(folder), **common, **dict(args.set))
 
     lines = [f"| | {' | '.join(METRICS)} |", f"|---|{'---|' * len(METRICS)}"]
