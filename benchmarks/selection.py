@@ -70,7 +70,8 @@ def main() -> None:
             cells = []
             for column in COLUMNS + LESIONS:
                 value, least = row[column]["mean"], summary["tanh_sum"][column]["mean"]
-                assert value is not None and least is not None
+                assert value is not None
+                assert least is not None
                 worse = value > least if less_is_better(column) else value < least
                 cells.append(f"{value:.{1 if column == 'SD' else 3}f}{'-' if worse else ''}")
             print(f"| {name}, {look} | {' | '.join(cells)} |", flush=True)

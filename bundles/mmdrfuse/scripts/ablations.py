@@ -5,8 +5,8 @@
         --output training/ablations
 
 A student that is there already is not trained again. ``--overlay`` puts another configuration over that of the paper
-(``--overlay student_reduced``), ``--set`` changes single ids. The paper does not say what its student of 1021 KB is made of: it
-is not in the table.
+(``--overlay student_reduced``), ``--set`` changes single ids. The paper does not say what its student of 1021 KB is
+made of: it is not in the table. "no teacher" is not in the paper's: nor does its last layer start from the teacher's.
 """
 
 from __future__ import annotations
