@@ -16,6 +16,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.frontier import columns_won, write_frontier
 from monai_fusion.atomic import write_beside
 from monai_fusion.errors import InputError
 from monai_fusion.evaluation.figures import write_bars, write_lesions
@@ -133,6 +134,30 @@ metric that stood for what a physician needs would have its points rise from lef
 """
 
 
+def frontier(stored: dict[str, Stored], figures: Path) -> str:
+    """What is kept against what the metrics say, in one figure."""
+    titles = {"mri_pet_product": "MRI-PET", "mri_spect_product": "MRI-SPECT"}
+    summaries = {title: stored[name]["summary"] for name, title in titles.items() if name in stored}
+    if not summaries:
+        return ""
+    write_frontier(figures / "frontier.png", summaries)
+    lines = [
+        f"- {title}: " + "; ".join(f"`{method}` is best in {', '.join(names)}" for method, names in won.items()) + "."
+        for title, won in ((title, columns_won(summary)) for title, summary in summaries.items())
+    ]
+    return f"""## The frontier
+
+On the left what is kept of the one source's lesions against what is kept of the other's. The noise that a lesion must
+stand out from is the texture of both sources, so a sum of two unrelated ones keeps parts whose squares add up to 1: the
+dotted circle. On the right what is kept of both (root mean square) against the geometric mean of the six metrics, as
+multiples of those of tanh(a + b). To the right the metrics gain, upwards the patient.
+
+{chr(10).join(lines)}
+
+![what is kept of both sources' lesions, and the six metrics](figures/frontier.png)
+"""
+
+
 def model_standing(name: str, entry: Stored) -> str:
     """How the evaluated models stand against the published network and the best rival, counted, not judged."""
     summary = entry["summary"]
@@ -214,6 +239,7 @@ def main() -> None:
     stored = read_stored(args.stored)
     figures = args.output.parent / "figures"
     parts = [head(stored), rewards(stored), lesions(stored)]
+    parts.append(frontier(stored, figures))
     parts += [section(name, entry, figures) for name, entry in stored.items()]
     with write_beside(args.output) as path:
         path.write_text("\n".join(parts), encoding="utf-8")

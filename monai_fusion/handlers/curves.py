@@ -19,6 +19,9 @@ __all__ = ["CurveWriter"]
 class CurveWriter:
     """Writes, after every epoch, the mean of each scalar of the trainer's output, and the last validation's metrics.
 
+    They become the trainer's ``engine.state.metrics`` too, which is what handlers behind this one (TensorBoard, MLflow)
+    record of an epoch.
+
     One row an epoch: ``epoch``, ``seconds``, the scalars in the order in which they were met, the metrics. It is part
     of a checkpoint: a resumed run's table is that of an uninterrupted one, but for the seconds.
 
@@ -53,6 +56,7 @@ class CurveWriter:
         if self.evaluator is not None:
             row |= {name: float(value) for name, value in self.evaluator.state.metrics.items()}
         self.rows.append(row)
+        engine.state.metrics.update(row)
         if idist.get_rank() == 0:
             names = list(dict.fromkeys(name for each in self.rows for name in each))
             with write_beside(self.path) as path, path.open("w", newline="") as file:

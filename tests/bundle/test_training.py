@@ -299,6 +299,19 @@ def test_a_loss_that_is_no_number_stops_before_it_reaches_the_weights(bundle, se
     assert not (Path(settings["output_dir"]) / "model.pt").exists()
 
 
+def test_mlflow_gets_the_curves(bundle, settings, teacher_file, pictures):
+    mlflow = pytest.importorskip("mlflow", reason="MLflow is not installed")
+    overrides = student(teacher_file, settings) | {"val_dataset_dir": str(pictures), "val_crops": 2, "val_size": 48}
+    train(bundle, "train_student", "mlflow", **overrides)
+    client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{settings['output_dir']}/mlflow.db")
+    (run,) = client.search_runs([client.get_experiment_by_name("mmdrfuse").experiment_id])
+    assert run.info.status == "FINISHED"
+    rows = curves(settings["output_dir"])
+    for name in ("loss", "distillation", "refresh", "val_VIF"):
+        recorded = client.get_metric_history(run.info.run_id, name)
+        assert [(point.step, point.value) for point in recorded] == [(row["epoch"], row[name]) for row in rows]
+
+
 def test_training_needs_no_reader_of_medical_images():
     """A GPU machine may have torch, MONAI, ignite, NumPy, Pillow and scikit-image, and nothing else."""
     program = """

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -29,16 +31,33 @@ def test_shape_range_and_repeatability(pair):
     assert len(torch.unique(varied.flatten(1), dim=0)) == 60
 
 
-def test_channel_0_is_sharp_and_channel_1_is_smooth(pair):
-    """White noise stays white in channel 0; a Gaussian of sigma 2 leaves neighbours a correlation of exp(-1/16)."""
-    varied = many(pair, smooth=(2.0, 2.0), surround=0, folded=0)
+@pytest.mark.parametrize(("bright", "blur"), [(0.0, (0.8, 2.8)), (1.0, (0.5, 1.5))])
+def test_channel_0_is_sharp_and_channel_1_is_smooth(pair, bright, blur):
+    """White noise stays white in channel 0; a Gaussian of sigma leaves neighbours a correlation of exp(-1/(4 sigma²)),
+    from which clipping and folding take a little."""
+    varied = many(pair, surround=0, bright=bright)
 
     def neighbours(image):
         return torch.corrcoef(torch.stack([image[:, 1:].flatten(), image[:, :-1].flatten()]))[0, 1]
 
     sharp, smooth = (torch.stack([neighbours(image) for image in varied[:, channel]]) for channel in (0, 1))
+    least, most = (math.exp(-1 / (4 * sigma**2)) for sigma in blur)
+    sigmas = torch.linspace(*blur, 1000)
     assert sharp.abs().max() < 0.06
-    assert smooth.mean() == pytest.approx(0.94, abs=0.03)
+    assert smooth.max() == pytest.approx(most, abs=0.03)
+    assert smooth.mean() == pytest.approx((-1 / (4 * sigmas**2)).exp().mean().item(), abs=0.12)
+    assert smooth.min() < least + 0.03
+
+
+def test_the_bright_look_makes_channel_1_the_brighter(pair):
+    """Always where it is asked for; without it, either is."""
+
+    def brighter(**settings):
+        means = many(pair, surround=0, **settings).mean(dim=(2, 3))
+        return (means[:, 1] > means[:, 0]).float().mean()
+
+    assert brighter(bright=1.0) > 0.9
+    assert 0.4 < brighter() < 0.8
 
 
 def test_either_picture_becomes_either_channel():
@@ -59,7 +78,7 @@ def test_the_surround_is_black_in_both(pair):
 
 def test_the_functional_image_lies_within_the_head():
     white = torch.ones(2, 96, 96) * torch.linspace(0.5, 1, 96)
-    varied = many(white, noise=0, surround=1, smooth=(0.5, 0.5))
+    varied = many(white, noise=0, surround=1)
     mri, functional = (varied > 0.4).sum(dim=(2, 3)).unbind(dim=1)
     lit = (mri > 100) & (functional > 100)
     distance = torch.hypot(*torch.meshgrid(*[torch.linspace(-1, 1, 96)] * 2, indexing="ij"))
@@ -68,8 +87,11 @@ def test_the_functional_image_lies_within_the_head():
     assert (reach[lit, 1] < reach[lit, 0] + 0.2).all()
 
 
-def test_folding_darkens_the_brightest_uptake(pair):
-    """Nothing is above the fold, which is 0.95 at most."""
-    folded = many(pair, folded=1.0, surround=0)[:, 1]
-    assert folded.max() <= 0.95
-    assert many(pair, folded=0.0, surround=0)[:, 1].max() > 0.99
+@pytest.mark.parametrize(("bright", "share"), [(0.0, 0.5), (1.0, 0.8)])
+def test_folding_darkens_the_brightest_uptake(bright, share):
+    """What is folded stays below the fold, which is 0.95 at most; without one, the ramp's end is as bright as drawn."""
+    ramp = torch.linspace(0, 1, 96).expand(2, 96, 96)
+    brightest = many(ramp, count=200, noise=0, surround=0, bright=bright)[:, 1].amax(dim=(1, 2))
+    white = (brightest > 0.951).float().mean()
+    drawn = {0.0: (1.2 - 0.95) / 0.7, 1.0: 1.0}[bright]  # of the unfolded, how many end above 0.95, about
+    assert white == pytest.approx((1 - share) * drawn, abs=0.1)

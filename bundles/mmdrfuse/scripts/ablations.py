@@ -5,8 +5,8 @@
         --output training/ablations
 
 A student that is there already is not trained again. ``--overlay`` puts another configuration over that of the paper
-(``--overlay reduced``), ``--set`` changes single ids. The paper does not say what its student of 1021 KB is made of: it
-is not in the table.
+(``--overlay student_reduced``), ``--set`` changes single ids. The paper does not say what its student of 1021 KB is
+made of: it is not in the table. "no teacher" is not in the paper's: nor does its last layer start from the teacher's.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ ROWS = {
     "no perception": "ablations/no_perception",
     "no refresh": "ablations/no_refresh",
     "no distillation": "ablations/no_distillation",
+    "no teacher": "ablations/no_teacher",
     "no digestible distillation": "ablations/no_digestible_distillation",
     "large, 0.66 KB": "ablations/large",
     "small, 0.22 KB": "ablations/small",
@@ -40,7 +41,7 @@ METRICS = ("SD", "VIF", "Qabf", "SSIM")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--teacher", required=True)
-    parser.add_argument("--patches", required=True, help="see dataset_dir in train_student.json")
+    parser.add_argument("--patches", nargs="+", required=True, help="see dataset_dir in train_student.json")
     parser.add_argument("--vgg", required=True)
     parser.add_argument("--dataset", required=True, help="pairs to evaluate on, one subfolder a source")
     parser.add_argument("--output", type=Path, required=True)
@@ -54,7 +55,11 @@ def main() -> None:
         weights[row] = folder / "model.pt"
         if not weights[row].exists():
             names = ["train_student", *args.overlay, *([ROWS[row]] if ROWS[row] else [])]
-            common = {"dataset_dir": args.patches, "vgg_weights": args.vgg, "teacher_weights": args.teacher}
+            common = {
+                "dataset_dir": args.patches if len(args.patches) > 1 else args.patches[0],
+                "vgg_weights": args.vgg,
+                "teacher_weights": args.teacher,
+            }
             train(names, output_dir=str(folder), **common, **dict(args.set))
 
     lines = [f"| | {' | '.join(METRICS)} |", f"|---|{'---|' * len(METRICS)}"]
