@@ -36,10 +36,12 @@ class FullMatrixAdam(torch.optim.Optimizer):
     ) -> None:
         super().__init__(params, {"lr": lr, "betas": tuple(betas), "eps": eps})
         if len(self.param_groups) != 1:
-            raise ValueError(f"{len(self.param_groups)} groups of parameters; their moments are of all together, give one")
+            raise ValueError(
+                f"{len(self.param_groups)} groups of parameters; their moments are of all together, give one"
+            )
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = None
         if closure is not None:
             with torch.enable_grad():
