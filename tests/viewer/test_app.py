@@ -89,7 +89,7 @@ def test_browse_choose_fuse_move_and_open_another(app: AppTest, served: Service)
     assert "another" in buttons(app)
     assert any("Not moved" in caption.value for caption in app.caption)
     app.slider(key="nudge-right").set_value(4.0)
-    [move] = [button for button in app.button if "Move" in button.label]
+    [move] = [button for button in app.button if button.label == "Move and fuse again"]
     app = wait(move.click().run(), served)
     moved = session_of(served).case
     assert moved is not None
