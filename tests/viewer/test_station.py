@@ -364,7 +364,7 @@ def test_roi_reaches_python_and_shows_its_numbers(station: StationPage) -> None:
     assert "max 10.0" in strip.inner_text()
 
     station.press("d")
-    station.drawn()  # the strip of measures has taken room from the panes
+    station.page.wait_for_timeout(500)  # the strip of measures takes room from the panes
     ends = np.array([[40, 50, 9], [13, 39, 9]])
     station.drag(*[station.on_screen("axial-fused", end, SHAPE, SPACING) for end in ends])
     line = station.until(lambda state: state["distances"])["distances"][0]
