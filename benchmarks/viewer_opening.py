@@ -44,25 +44,28 @@ def write_study(folder: Path) -> None:
 
 
 class Stages:
-    """Seconds by stage."""
+    """Seconds by stage: on the clock, and of the processor, which other programs hardly change."""
 
     def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._last: tuple[str, float] | None = None
+        self.seconds: dict[str, list[float]] = {}
+        self._last: tuple[str, float, float] | None = None
+
+    def _add(self, name: str, clock: float, processor: float) -> None:
+        before = self.seconds.get(name, [0.0, 0.0])
+        spent = time.perf_counter() - clock, time.process_time() - processor
+        self.seconds[name] = [round(b + s, 2) for b, s in zip(before, spent)]
 
     @contextmanager
     def of(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
+        start = time.perf_counter(), time.process_time()
         yield
-        self.seconds[name] = round(time.perf_counter() - start, 2)
+        self._add(name, *start)
 
     def step(self, fraction: float, text: str) -> None:
         """For `open_case`: a stage ends where the next begins."""
-        now = time.perf_counter()
         if self._last is not None:
-            name, start = self._last
-            self.seconds[name] = round(self.seconds.get(name, 0) + now - start, 2)
-        self._last = (text, now)
+            self._add(*self._last)
+        self._last = (text, time.perf_counter(), time.process_time())
 
 
 def time_stages(study: Path, folder: Path) -> dict[str, Any]:
@@ -120,5 +123,5 @@ def time_opening() -> dict[str, Any]:
             "load_average": [round(load, 1) for load in os.getloadavg()],  # of everything on the machine
             "shapes": {modality: list(shape) for modality, (shape, _) in SHAPES.items()},
             "browser": time_browser(folder),
-            "stages_s": time_stages(folder / "study", folder / "session"),
+            "stages_clock_and_processor_s": time_stages(folder / "study", folder / "session"),
         }

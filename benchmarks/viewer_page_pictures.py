@@ -12,31 +12,28 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "viewer"))
 
 from station_browser import ARGUMENTS, CHROMIUM
-from viewer_browser import Server, Viewer, viewing
-from viewer_pictures import keep
+from viewer_browser import Viewer, viewing
+from viewer_pictures import picture
 
 from monai_fusion.data.phantom import write_demo_pair
 
-SIZES = {"keep": (1366, 768), "position": (1920, 1080), "provenance": (1366, 768), "slice": (1366, 768)}
+#: The panels of the menu, and the size of the window they are shown in.
+SIZES = {"keep": (1366, 768), "slice": (1366, 768), "provenance": (1366, 768), "position": (1920, 1080)}
 
 
-def open_panel(browser: Browser, server: Server, panel: str) -> Viewer:
-    viewer = Viewer(browser, server)
+def show_panel(viewer: Viewer, panel: str) -> None:
     width, height = SIZES[panel]
     viewer.page.set_viewport_size({"width": width, "height": height})
-    viewer.button("demo").click()
-    viewer.wait_open()
     viewer.button(panel).click()
     if panel == "slice":
         viewer.button("metrics").click()
         viewer.page.get_by_text("SSIM").wait_for()
-    return viewer
 
 
 def main() -> None:
@@ -51,9 +48,13 @@ def main() -> None:
             viewer = Viewer(browser, server)
             viewer.list_study("study")
             viewer.button("fuse").wait_for(timeout=60_000)
-            keep(viewer, args.output / "opening_1366.png")
+            picture(viewer, args.output / "opening_1366.png")
+            viewer.button("fuse").click()
+            viewer.wait_open(300)
             for panel, (width, _) in SIZES.items():
-                keep(open_panel(browser, server, panel), args.output / f"{panel}_{width}.png")
+                show_panel(viewer, panel)
+                picture(viewer, args.output / f"{panel}_{width}.png")
+                viewer.page.keyboard.press("Escape")
         browser.close()
 
 

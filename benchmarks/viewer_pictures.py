@@ -98,10 +98,15 @@ def few_colours(image: Image.Image) -> Image.Image:
 
 
 def keep(station: StationPage, path: Path) -> None:
-    """The page in 256 colours, made smaller until it is a small file."""
+    """The page in 256 colours, made smaller until it is a small file; closes it."""
+    picture(station, path)
+    station.page.close()
+
+
+def picture(station: StationPage, path: Path) -> None:
+    """The same, and leaves the page open."""
     time.sleep(1)
     page = Image.open(BytesIO(station.page.screenshot())).convert("RGB")
-    station.page.close()
     for width in range(page.width, 0, -page.width // 40):
         small = page.resize((width, round(page.height * width / page.width)), Image.Resampling.LANCZOS)
         data = BytesIO()

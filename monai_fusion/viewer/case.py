@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib.util
 import secrets
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,11 @@ import numpy as np
 import torch
 
 from monai_fusion.data.transform_file import write_itk_transform
-from monai_fusion.viewer.grid import Grid, Scale
+from monai_fusion.viewer.grid import Grid
 from monai_fusion.viewer.images import FoundImage
 from monai_fusion.viewer.nudge import Nudge
-from monai_fusion.viewer.voxels import Voxels, voxels_of
-from monai_fusion.viewer.windows import automatic_window
+from monai_fusion.viewer.sources import Sources
+from monai_fusion.viewer.voxels import Voxels
 from monai_fusion.workflow import FusionResult, ReadPair, read_pair
 
 __all__ = ["Case", "Choice", "open_case", "refuse"]
@@ -92,29 +92,28 @@ class Case:
         choice: what it follows from.
         pair: what was read.
         result: of the fusion.
-        mri, functional: the sources' own voxels.
+        sources: its two images.
     """
 
     choice: Choice
     pair: ReadPair
     result: FusionResult
-    mri: Voxels
-    functional: Voxels
+    sources: Sources
 
-    @cached_property
+    @property
+    def mri(self) -> Voxels:
+        """Its own voxels."""
+        return self.sources.mri
+
+    @property
+    def functional(self) -> Voxels:
+        """Its own voxels, where they were moved to."""
+        return self.sources.functional
+
+    @property
     def grid(self) -> Grid:
-        i, j, k = self.mri.array.shape
-        return Grid((i, j, k), self.mri.affine)
-
-    @cached_property
-    def windows(self) -> dict[str, tuple[float, float]]:
-        """The automatic windows of both images."""
-        return {"mri": automatic_window(self.mri, False), "functional": automatic_window(self.functional, True)}
-
-    @cached_property
-    def scales(self) -> dict[str, Scale]:
-        """How the voxels of both images travel."""
-        return {"mri": Scale.of(self.mri.array, False), "functional": Scale.of(self.functional.array, True)}
+        """On which everything is shown."""
+        return self.sources.grid
 
     @property
     def is_picture(self) -> bool:
@@ -164,22 +163,24 @@ def open_case(choice: Choice, folder: Path, step: Step, center: np.ndarray | Non
         step(0.6 * done / count, names.get(done, "Matching the two images"))
 
     pair = read_pair(choice.mri.path, choice.functional.path, on_step=on_step, **choice.reading(folder, center))
-    case = _fuse(choice, pair, step)
-    case.windows, case.scales  # noqa: B018 - computed here, not when the page waits for them
+    sources = Sources.of(pair)
+    with ThreadPoolExecutor(1) as beside:
+        prepared = beside.submit(sources.prepare)
+        case = _fuse(choice, pair, sources, step)
+        step(0.9, "Preparing the pictures")
+        prepared.result()
     return case
 
 
 def refuse(case: Case, windows: Mapping[str, tuple[float, float]], step: Step) -> Case:
     """Fuses again with other windows; nothing is read or registered again."""
-    return _fuse(replace(case.choice, windows=dict(windows)), case.pair, step)
+    return _fuse(replace(case.choice, windows=dict(windows)), case.pair, case.sources, step)
 
 
-def _fuse(choice: Choice, pair: ReadPair, step: Step) -> Case:
+def _fuse(choice: Choice, pair: ReadPair, sources: Sources, step: Step) -> Case:
     step(0.6, "Fusing")
     # colour is the browser's work, and the compiled kernel is ready: the server loaded it when it started
-    result = pair.fuse(color_map=None, backend=_backend(), **choice.scaling)
-    step(0.8, "Preparing the pictures")
-    return Case(choice, pair, result, voxels_of(pair, "mri"), voxels_of(pair, "functional"))
+    return Case(choice, pair, pair.fuse(color_map=None, backend=_backend(), **choice.scaling), sources)
 
 
 def _backend() -> str:

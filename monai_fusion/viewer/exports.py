@@ -25,7 +25,7 @@ __all__ = ["Exports", "Kept"]
 _VOLUME = {
     "fused.nii.gz": ("NIfTI, grey", "application/gzip"),
     "fused_color.nii.gz": ("NIfTI, colour", "application/gzip"),
-    "fused_dicom.zip": ("DICOM series", "application/zip"),
+    "fused_dicom.zip": ("DICOM objects", "application/zip"),
     "contact_sheet.png": ("Contact sheet", "image/png"),
 }
 _REGISTERED = {"mri_to_functional.tfm": ("Transform, ITK", "text/plain")}

@@ -95,16 +95,12 @@ def build_scene(case: Case, session: Session, last: Scene | None = None) -> Scen
 
 
 def _sources(case: Case, session: Session, scene: Scene) -> dict[str, Any]:
-    windows, scales = case.windows, case.scales
-    makers = {
-        "mri": lambda: scales["mri"].store(case.grid.turn(case.mri.array)),
-        "functional": lambda: scales["functional"].store(_on_grid(case, case.functional)),
-    }
+    windows, scales = case.sources.windows, case.sources.scales
     volumes = {}
-    for role, make in makers.items():
+    for role in ("mri", "functional"):
         unit = case.functional.unit if role == "functional" else ""
         low, high = windows[role]
-        scene.contents.append(Content(make))
+        scene.contents.append(Content(partial(_stored, case, role)))
         facts = _publish(scene.sources, session, scene.contents[-1], scales[role])
         volumes[role] = {**facts, "unit": unit, "low": low, "high": high}
     return {
@@ -117,8 +113,8 @@ def _sources(case: Case, session: Session, scene: Scene) -> dict[str, Any]:
     }
 
 
-def _on_grid(case: Case, image: Voxels) -> np.ndarray:
-    return image.array if case.is_picture else case.grid.resample(image)
+def _stored(case: Case, role: str) -> bytes:
+    return case.sources.stored[role]
 
 
 def _publish(urls: list[str], session: Session, content: Content, scale: Scale | None) -> dict[str, Any]:
@@ -158,7 +154,7 @@ def _registration(case: Case, session: Session, scene: Scene, scale: Scale) -> d
         "verdict": found.get("verdict", "none"),
         "text": f"Moved by: {found.get('rule', 'registration')}{f'. {reasons}' if reasons else ''}",
         "matrix_lps": matrix.tolist(),
-        "before": _publish(scene.sources, session, Content(lambda: scale.store(_on_grid(case, before))), scale),
+        "before": _publish(scene.sources, session, Content(lambda: scale.store(case.grid.resample(before))), scale),
     }
 
 

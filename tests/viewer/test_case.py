@@ -38,6 +38,7 @@ from monai_fusion.viewer.nudge import Nudge
 from monai_fusion.viewer.provenance import provenance
 from monai_fusion.viewer.scene import Scene, build_scene
 from monai_fusion.viewer.session import Session
+from monai_fusion.viewer.sources import Sources
 from monai_fusion.workflow import fuse, open_bundle, read_pair
 
 
@@ -144,7 +145,7 @@ def test_windows_are_in_the_images_own_unit(case: Case, session: Session) -> Non
     assert functional["high"] == pytest.approx(LESION_SUV)  # more than half a percent of the head
     presets = {preset["name"]: (preset["low"], preset["high"]) for preset in data["presets"]["functional"]}
     assert presets["SUV 0 to 5"] == (0, 5)
-    native = replace(case, functional=replace(case.functional, unit="Bq/ml"))
+    native = replace(case, sources=Sources(case.mri, replace(case.functional, unit="Bq/ml")))
     names = [preset["name"] for preset in build_scene(native, session).data["presets"]["functional"]]
     assert not [name for name in names if "SUV" in name]  # where there is no SUV
 

@@ -197,9 +197,11 @@ def test_bad_uploads_are_refused_in_a_sentence(viewer: Viewer, server: Server, t
 
 
 def test_the_demo_pair(viewer: Viewer) -> None:
+    """It is registered, as nobody tells the viewer how the head had moved."""
     viewer.button("demo").click()
-    viewer.wait_open()
+    viewer.wait_open(300)
     assert viewer.canvas("axial-fused").max() > 200
+    assert viewer.get("verdict").inner_text() == "Registration good"
     viewer.page.set_viewport_size({"width": 1920, "height": 1080})
     viewer.drawn()
     box = viewer.get("station").bounding_box()

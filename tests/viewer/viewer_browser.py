@@ -107,8 +107,8 @@ class Viewer(StationPage):
         self.page.get_by_text(f"/{name}", exact=True).wait_for()
         self.button("list").click()
 
-    def wait_open(self) -> None:
-        self.get("pane-axial-fused").wait_for(timeout=120_000)
+    def wait_open(self, seconds: float = 120) -> None:
+        self.get("pane-axial-fused").wait_for(timeout=1000 * seconds)
         self.wait_loaded()
 
     def keep(self, name: str, folder: Path) -> Path:
