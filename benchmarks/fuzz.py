@@ -1,0 +1,209 @@
+"""Reads 10,000 damaged files of every format, and counts what comes of them.
+
+    make fuzz
+
+writes `benchmarks/results/fuzz.json`. `tests/data/fuzz_mutations.py` says what is done to a file and what may come of it.
+Each file is read in a process of its own two workers, which may take 2 GB more than they have when they begin
+(RLIMIT_AS) and 10 s; a worker that dies, hangs or grows too large is counted and replaced. To see one file again:
+
+    python benchmarks/fuzz.py --seed 0 --only 4711
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import resource
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from collections import Counter, defaultdict
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "data")]
+
+from fuzz_check import BAD, GOOD, Fuzzer
+
+from monai_fusion.atomic import write_beside
+from monai_fusion.evaluation.machine import describe_machine, describe_versions
+
+SECONDS, BYTES = 10, 2 << 30
+RESULT = ROOT / "benchmarks" / "results" / "fuzz.json"
+
+
+def case(fuzzer: Fuzzer, seed: int, number: int) -> tuple[str, str, np.random.Generator]:
+    """What is done to which file: all kinds in turn, each with numbers of its own."""
+    cases = fuzzer.cases()
+    name, kind = cases[number % len(cases)]
+    return name, kind, np.random.default_rng([seed, number])
+
+
+def memory(field: str) -> int:
+    """Of this process in bytes: VmSize, VmRSS, or VmHWM, its peak since `forget_peak`."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith(f"{field}:"))
+
+
+def forget_peak() -> None:
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def work(pipe: Connection, folder: str, seed: int) -> None:
+    """A worker: is told numbers, tells what came of each."""
+    warnings.simplefilter("ignore")
+    fuzzer = Fuzzer(Path(folder))
+    for name, _ in dict.fromkeys(fuzzer.cases()):
+        fuzzer.sound_files(name)  # all libraries are loaded
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what the codecs print
+    limit = memory("VmSize") + BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    pipe.send("ready")
+    while True:
+        number = pipe.recv()
+        if number is None:
+            return
+        name, kind, rng = case(fuzzer, seed, number)
+        before = memory("VmRSS")
+        forget_peak()
+        start = time.perf_counter()
+        outcome, detail = fuzzer.run(name, kind, rng)
+        pipe.send((outcome, detail, time.perf_counter() - start, max(0, memory("VmHWM") - before)))
+
+
+class Worker:
+    """A process, and its replacement when it is gone."""
+
+    def __init__(self, folder: str, seed: int) -> None:
+        self.folder, self.seed = folder, seed
+        self.start()
+
+    def start(self) -> None:
+        self.pipe, theirs = multiprocessing.get_context("spawn").Pipe()
+        self.process = multiprocessing.get_context("spawn").Process(
+            target=work, args=(theirs, self.folder, self.seed), daemon=True
+        )
+        self.process.start()
+        theirs.close()
+        assert self.pipe.recv() == "ready"
+
+    def ask(self, number: int) -> tuple[str, str, float, int]:
+        self.pipe.send(number)
+        try:
+            if self.pipe.poll(SECONDS):
+                return self.pipe.recv()
+            answer = "hang", f"not done after {SECONDS} s", float(SECONDS), 0
+        except EOFError:
+            self.process.join(10)
+            answer = "crash", f"the process ended with {self.process.exitcode}", 0.0, 0
+        self.process.kill()
+        self.process.join()
+        self.start()
+        return answer
+
+    def stop(self) -> None:
+        self.pipe.send(None)
+        self.process.join(10)
+
+
+def run(seed: int, numbers: list[int], workers: int) -> list[tuple[int, tuple[str, str, float, int]]]:
+    found: list[tuple[int, tuple[str, str, float, int]]] = []
+    todo = iter(numbers)
+    lock = threading.Lock()
+    with tempfile.TemporaryDirectory() as folder:
+
+        def serve() -> None:
+            worker = Worker(folder, seed)
+            while True:
+                with lock:
+                    number = next(todo, None)
+                if number is None:
+                    break
+                answer = worker.ask(number)
+                with lock:
+                    found.append((number, answer))
+                    if len(found) % 1000 == 0:
+                        print(f"{len(found)} of {len(numbers)}", flush=True)
+            worker.stop()
+
+        threads = [threading.Thread(target=serve) for _ in range(workers)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    return sorted(found)
+
+
+def summary(seed: int, found: list[tuple[int, tuple[str, str, float, int]]], seconds: float) -> dict[str, Any]:
+    fuzzer = Fuzzer(Path())
+    outcomes: Counter[str] = Counter()
+    by_format: dict[str, Counter[str]] = defaultdict(Counter)
+    by_kind: dict[str, Counter[str]] = defaultdict(Counter)
+    offending = []
+    for number, (outcome, detail, took, peak) in found:
+        name, kind, _ = case(fuzzer, seed, number)
+        if peak > BYTES:
+            outcome, detail = "memory", f"{peak >> 20} MB"
+        outcomes[outcome] += 1
+        by_format[name][outcome] += 1
+        by_kind[f"{name}: {kind}"][outcome] += 1
+        if outcome not in GOOD:
+            offending.append({"only": number, "format": name, "kind": kind, "outcome": outcome, "detail": detail[:300]})
+
+    def worst(which: int) -> dict[str, Any]:
+        number, answer = max(found, key=lambda one: one[1][which])
+        name, kind, _ = case(fuzzer, seed, number)
+        return {"only": number, "format": name, "kind": kind, "value": answer[which]}
+
+    return {
+        "command": "make fuzz",
+        "machine": describe_machine(),
+        "versions": describe_versions(),
+        "seed": seed,
+        "files": len(found),
+        "seconds": round(seconds, 1),
+        "outcomes": {name: outcomes[name] for name in (*GOOD, *BAD, "hang", "memory")},
+        "slowest": {**worst(2), "value": round(worst(2)["value"], 2)},
+        "most_memory": {**worst(3), "value": f"{worst(3)['value'] >> 20} MB"},
+        "formats": {name: dict(counts) for name, counts in by_format.items()},
+        "kinds": {name: dict(counts) for name, counts in by_kind.items()},
+        "offending": offending,
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--files", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", type=int, metavar="K", help="this file alone, in this process, with its traceback")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--output", type=Path, default=RESULT)
+    args = parser.parse_args()
+    if args.only is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            fuzzer = Fuzzer(Path(folder))
+            name, kind, rng = case(fuzzer, args.seed, args.only)
+            print(f"{name}: {kind}")
+            print(*fuzzer.run(name, kind, rng), sep="\n")
+        return 0
+    start = time.perf_counter()
+    found = run(args.seed, list(range(args.files)), args.workers)
+    result = summary(args.seed, found, time.perf_counter() - start)
+    with write_beside(args.output) as path:
+        path.write_text(json.dumps(result, indent=1) + "\n")
+    print(json.dumps({key: result[key] for key in ("outcomes", "seconds", "slowest", "most_memory")}, indent=1))
+    for one in result["offending"][:40]:
+        print(one)
+    return 1 if result["offending"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
