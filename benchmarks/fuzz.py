@@ -2,8 +2,8 @@
 
     make fuzz
 
-writes `benchmarks/results/fuzz.json`. `tests/data/fuzz_mutations.py` says what is done to a file and what may come of it.
-Each file is read in a process of its own two workers, which may take 2 GB more than they have when they begin
+writes `benchmarks/results/fuzz.json`. `tests/data/fuzz_mutations.py` says what is done to a file and what may come of
+it. The files are read by two worker processes, which may take 2 GB more than they have when they begin
 (RLIMIT_AS) and 10 s; a worker that dies, hangs or grows too large is counted and replaced. To see one file again:
 
     python benchmarks/fuzz.py --seed 0 --only 4711
@@ -29,7 +29,9 @@ from typing import Any
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "data")]
+sys.path.insert(0, str(ROOT / "tests" / "data"))
+sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT))
 
 from fuzz_check import BAD, GOOD, Fuzzer
 
@@ -148,7 +150,7 @@ def summary(seed: int, found: list[tuple[int, tuple[str, str, float, int]]], sec
     by_format: dict[str, Counter[str]] = defaultdict(Counter)
     by_kind: dict[str, Counter[str]] = defaultdict(Counter)
     offending = []
-    for number, (outcome, detail, took, peak) in found:
+    for number, (outcome, detail, _, peak) in found:
         name, kind, _ = case(fuzzer, seed, number)
         if peak > BYTES:
             outcome, detail = "memory", f"{peak >> 20} MB"

@@ -16,7 +16,10 @@ from monai_fusion.errors import FusionError
 __all__ = ["Fuzzer"]
 
 #: What may come of a file, and what may not.
-GOOD, BAD = ("refused", "same", "other voxels", "other geometry"), ("crash", "silently wrong", "unclear refusal", "refused although sound")
+GOOD, BAD = (
+    ("refused", "same", "other voxels", "other geometry"),
+    ("crash", "silently wrong", "unclear refusal", "refused although sound"),
+)
 _ALLOWED = {
     "any": GOOD,
     "same": ("same",),

@@ -51,6 +51,7 @@ class Sound:
     def write(self, folder: Path, files: dict[str, bytes] | None = None) -> Path:
         for name, content in (self.files if files is None else files).items():
             (folder / name).write_bytes(content)
+            (folder / name).chmod(0o600)  # a file of archives that others may read is refused for that
         return folder
 
 
@@ -234,8 +235,11 @@ FORMATS: dict[str, tuple[Callable[[], dict[str, bytes]], Callable[[Path], dict[s
 
 
 def sound(name: str) -> Sound:
-    """The sound files of a format, the same in every process."""
+    """The sound files of a format, the same in every process but for the times within an HDF5 file."""
     make, read = FORMATS[name]
     numbers = itertools.count(1)
-    with patch("dicom_objects.generate_uid", lambda entropy_srcs=None: generate_uid(entropy_srcs=entropy_srcs or [str(next(numbers))])):
+    with patch(
+        "dicom_objects.generate_uid",
+        lambda entropy_srcs=None: generate_uid(entropy_srcs=entropy_srcs or [str(next(numbers))]),
+    ):
         return Sound(make(), read)

@@ -61,7 +61,15 @@ def _overwrite(data: bytes, rng: np.random.Generator) -> bytes:
 
 def _extreme(data: bytes, rng: np.random.Generator) -> bytes:
     """A number at the edge of its type."""
-    values = (b"\0\0\0\0", b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\0\0\0\x80", b"\0\0\x80\x7f", b"\xff\xff", b"\0\0")
+    values = (
+        b"\0\0\0\0",
+        b"\xff\xff\xff\xff",
+        b"\xff\xff\xff\x7f",
+        b"\0\0\0\x80",
+        b"\0\0\x80\x7f",
+        b"\xff\xff",
+        b"\0\0",
+    )
     value = values[rng.integers(len(values))]
     at = int(rng.integers(len(data)))
     return (data[:at] + value + data[at + len(value) :])[: len(data)]
@@ -144,7 +152,11 @@ def _holder(dataset: Dataset, keyword: str) -> Dataset:
     """Where an attribute of place stands: in the object, its functional groups, or its detector's item."""
     if keyword in dataset:
         return dataset
-    for sequence in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "DetectorInformationSequence"):
+    for sequence in (
+        "SharedFunctionalGroupsSequence",
+        "PerFrameFunctionalGroupsSequence",
+        "DetectorInformationSequence",
+    ):
         for item in dataset.get(sequence, []):
             if keyword in item:
                 return item
@@ -160,7 +172,9 @@ _BAD_NUMBERS = ("NaN", "inf", "-inf", "1e999", "abc", "", "1,5")
 def _bad_place(dataset: Dataset, rng: np.random.Generator) -> None:
     keyword, count = (("PixelSpacing", 2), ("ImagePositionPatient", 3), ("ImageOrientationPatient", 6))[rng.integers(3)]
     values = ["1"] * count
-    values[rng.integers(count)] = str(rng.choice(_BAD_NUMBERS if keyword != "PixelSpacing" else (*_BAD_NUMBERS, "-1", "0")))
+    values[rng.integers(count)] = str(
+        rng.choice(_BAD_NUMBERS if keyword != "PixelSpacing" else (*_BAD_NUMBERS, "-1", "0"))
+    )
     _raw(_holder(dataset, keyword), keyword, "\\".join(values))
 
 
@@ -233,7 +247,10 @@ def _codestream_header(dataset: Dataset, rng: np.random.Generator) -> None:
 
 def _other_syntax(dataset: Dataset, rng: np.random.Generator) -> None:
     syntaxes = ["1.2.840.10008.1.2.2", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99"]
-    syntaxes += [f"1.2.840.10008.1.2.4.{n}" for n in (50, 57, 70, 80, 81, 90, 91, 100, 202)] + ["1.2.840.10008.1.2.5", "1.2"]
+    syntaxes += [f"1.2.840.10008.1.2.4.{n}" for n in (50, 57, 70, 80, 81, 90, 91, 100, 202)] + [
+        "1.2.840.10008.1.2.5",
+        "1.2",
+    ]
     dataset.file_meta.TransferSyntaxUID = UID(str(rng.choice(syntaxes)))
 
 
@@ -317,7 +334,10 @@ def _slice_missing(files: Files, rng: np.random.Generator) -> Files:
 
 def _slice_twice(files: Files, rng: np.random.Generator) -> Files:
     data = files[sorted(files)[rng.integers(len(files))]]
-    return {**files, "again.dcm": _edited(data, lambda dataset: setattr(dataset, "SOPInstanceUID", f"1.2.{rng.integers(99)}"))}
+    return {
+        **files,
+        "again.dcm": _edited(data, lambda dataset: setattr(dataset, "SOPInstanceUID", f"1.2.{rng.integers(99)}")),
+    }
 
 
 DICOM: dict[str, tuple[str, Mutation]] = {
