@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint format bench-student bench-training bench-metrics bench-conspicuity bench-index bench-dicom bench-registration evaluate results wheel clean
+.PHONY: demo test lint format bench-student bench-training bench-metrics bench-conspicuity bench-index bench-dicom bench-registration fuzz evaluate results wheel clean
 
 demo: $(VENV)/.demo
 	$(BIN)/monai-fusion demo --output demo_output
@@ -38,6 +38,9 @@ bench-registration: $(VENV)/.dev
 
 bench-metrics: $(VENV)/.dev
 	$(BIN)/python benchmarks/metrics.py
+
+fuzz: $(VENV)/.dev
+	$(BIN)/python benchmarks/fuzz.py
 
 # needs dicom3tools and the series in ../shared
 bench-dicom: $(VENV)/.dev

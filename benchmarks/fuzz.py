@@ -28,16 +28,16 @@ from typing import Any
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "data"))
-sys.path.insert(0, str(ROOT / "tests"))
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "data"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from fuzz_check import BAD, GOOD, Fuzzer
 
 from monai_fusion.atomic import write_beside
 from monai_fusion.evaluation.machine import describe_machine, describe_versions
 
+ROOT = Path(__file__).resolve().parents[1]
 SECONDS, BYTES = 10, 2 << 30
 RESULT = ROOT / "benchmarks" / "results" / "fuzz.json"
 

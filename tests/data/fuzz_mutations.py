@@ -279,7 +279,6 @@ def _wrong_vr(data: bytes, rng: np.random.Generator) -> bytes:
 
 def _vr_un(dataset: Dataset, rng: np.random.Generator) -> None:
     """Elements as an implicit to explicit converter without a dictionary writes them."""
-    dataset.fix_meta_info(enforce_standard=False)
     for element in list(dataset):
         if element.VR not in ("SQ", "OW", "OB") and rng.integers(3) == 0:
             raw = io.BytesIO()
