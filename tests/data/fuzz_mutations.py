@@ -277,18 +277,6 @@ def _wrong_vr(data: bytes, rng: np.random.Generator) -> bytes:
     return data[:at] + _VRS[rng.integers(len(_VRS))] + data[at + 2 :]
 
 
-def _vr_un(dataset: Dataset, rng: np.random.Generator) -> None:
-    """Elements as an implicit to explicit converter without a dictionary writes them."""
-    for element in list(dataset):
-        if element.VR not in ("SQ", "OW", "OB") and rng.integers(3) == 0:
-            raw = io.BytesIO()
-            part = Dataset()
-            part.add(element)
-            pydicom.dcmwrite(raw, part, implicit_vr=True, little_endian=True)
-            value = raw.getvalue()[8:]
-            dataset[element.tag] = pydicom.dataelem.DataElement(element.tag, "UN", value)
-
-
 def _undefined_length(data: bytes, rng: np.random.Generator) -> bytes:
     at = int(rng.choice(_elements(data) or [132]))
     size = 8 if data[at + 4 : at + 6] in (b"SQ", b"OB", b"OW", b"UN", b"UT") else 6
@@ -349,7 +337,6 @@ DICOM: dict[str, tuple[str, Mutation]] = {
     "wrong transfer syntax": (SAME_OR_REFUSED, _one(_wrong_syntax)),
     "wrong VR": (ANY, _one(_wrong_vr)),
     "undefined length": (ANY, _one(_undefined_length)),
-    "VR UN": (SAME_OR_REFUSED, _edit(_vr_un)),
 }
 UNPACKED: dict[str, tuple[str, Mutation]] = {
     "pixels changed": (SAME_PLACE, _edit(_pixels)),
