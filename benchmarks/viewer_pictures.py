@@ -1,4 +1,4 @@
-"""Makes the pictures in `docs/viewer/`: the running viewer with the demo pair, and with a pair whose registration fails.
+"""Makes the pictures in `docs/viewer/`: the viewer with the demo pair, and with a pair whose registration fails.
 
     python benchmarks/viewer_pictures.py
 
