@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint format bench-student bench-training bench-metrics bench-conspicuity bench-index bench-dicom bench-registration fuzz evaluate results wheel clean
+.PHONY: demo test lint format bench-student bench-training bench-metrics bench-conspicuity bench-index bench-dicom bench-registration bench-end-to-end fuzz evaluate results wheel clean
 
 demo: $(VENV)/.demo
 	$(BIN)/monai-fusion demo --output demo_output
@@ -35,6 +35,9 @@ bench-index: $(VENV)/.dev
 
 bench-registration: $(VENV)/.dev
 	$(BIN)/python benchmarks/registration.py
+
+bench-end-to-end: $(VENV)/.dev
+	$(BIN)/python benchmarks/end_to_end.py
 
 bench-metrics: $(VENV)/.dev
 	$(BIN)/python benchmarks/metrics.py

@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/suv.json"))
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, tarfile.open(args.source) as archive:
-        archive.extractall(folder, filter="data")
+        archive.extractall(folder)
         root = Path(folder) / "ibsi_suv_dro"
         with (root / "DRO_list.csv").open(encoding="utf-8") as listing:
             series = {row["ID"]: row["Description"] for row in csv.DictReader(listing)}

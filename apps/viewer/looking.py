@@ -109,7 +109,10 @@ def _position() -> None:
     case, scene = session.case, session.scene
     assert case is not None
     assert scene is not None
-    st.caption(scene.data["registration"]["text"])
+    registration = scene.data["registration"]
+    if registration["verdict"] != "none":  # the panel hides the chip that says so
+        st.markdown(f"**Registration {registration['verdict']}**")
+    st.caption(registration["text"])
     with st.form("nudge", border=False):
         now = case.choice.nudge
         sliders = [(_SHIFTS, _REACH_MM, 0.5, "%.1f"), (_TURNS, _REACH_DEGREES, 0.5, "%.1f")]
@@ -123,9 +126,9 @@ def _position() -> None:
         if moved or restarted:
             actions.move_by_hand(session, Nudge(**values), restart=restarted)
             st.rerun()
-    if scene.data["registration"]["matrix_lps"]:
+    if registration["matrix_lps"]:
         st.caption("Transform, MRI to functional image (LPS, mm)")
-        st.table([[f"{value:.4f}" for value in row] for row in scene.data["registration"]["matrix_lps"]])
+        st.table([[f"{value:.4f}" for value in row] for row in registration["matrix_lps"]])
 
 
 def _corrections() -> None:

@@ -11,6 +11,7 @@ import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
+from monai.utils import convert_to_tensor
 from pydicom.pixels.processing import apply_color_lut
 
 from monai_fusion.errors import InputError
@@ -145,17 +146,16 @@ class ColorizeFusedd(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         out = dict(data)
         for key in self.key_iterator(out):
-            fused = torch.as_tensor(out[key]).cpu()
+            fused = convert_to_tensor(out[key], track_meta=False).cpu()
+            given = self.chroma_key in out
+            source = convert_to_tensor(out[self.chroma_key if given else self.image_key], track_meta=False).cpu()
             color = torch.empty((3, *fused.shape[1:]), dtype=torch.uint8)
             for i in range(fused.shape[-1]):  # a plane at a time: the float RGB of a whole volume would be large
-                chroma = self._chroma(out, i)
+                chroma = source[..., i] if given else self._chroma_of(source[self.functional_channel, ..., i])
                 rgb = ycc_to_rgb(fused[..., i], chroma)
                 color[..., i] = (rgb * 255).round_().to(torch.uint8)
             out[self.color_key] = MetaTensor(color, meta=dict(out[key].meta))
         return out
 
-    def _chroma(self, data: Mapping[Hashable, Any], i: int) -> torch.Tensor:
-        if self.chroma_key in data:
-            return torch.as_tensor(data[self.chroma_key])[..., i].cpu()
-        uptake = torch.as_tensor(data[self.image_key])[self.functional_channel, ..., i].cpu()
+    def _chroma_of(self, uptake: torch.Tensor) -> torch.Tensor:
         return self._map_chroma[:, (uptake * 255).round().long()]

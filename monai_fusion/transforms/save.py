@@ -6,6 +6,7 @@ import hashlib
 import json
 from abc import abstractmethod
 from collections.abc import Hashable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from monai.transforms import Transform
+from monai.utils import convert_to_tensor
 
 import monai_fusion
 from monai_fusion.data.deidentify import Deidentifier, require_dicognito
@@ -80,13 +82,18 @@ class SaveNiftid(_Save):
     def save(self, data: dict[Hashable, Any], report: dict[str, Any]) -> dict[Hashable, Any]:
         from monai_fusion.data.nifti import RGB24, write_nifti
 
-        if self.is_volume(data):
-            with writing(self.output.file("fused.nii.gz")) as path:
-                fused = torch.as_tensor(data["pred"])[0].float().cpu().numpy()
-                write_nifti(path, fused, self.affine(data), report["mri"])
-            with writing(self.output.file("fused_color.nii.gz")) as path:
-                color = torch.as_tensor(data["fused_color"]).permute(1, 2, 3, 0).contiguous().numpy()
-                write_nifti(path, color.view(RGB24)[..., 0], self.affine(data), report["mri"])
+        if not self.is_volume(data):
+            return {}
+        fused = convert_to_tensor(data["pred"], track_meta=False)[0].float().cpu().numpy()
+        color = convert_to_tensor(data["fused_color"], track_meta=False).permute(1, 2, 3, 0).contiguous().numpy()
+        volumes = {"fused.nii.gz": fused, "fused_color.nii.gz": color.view(RGB24)[..., 0]}
+
+        def write(name: str) -> None:
+            with writing(self.output.file(name)) as path:
+                write_nifti(path, volumes[name], self.affine(data), report["mri"])
+
+        with ThreadPoolExecutor() as pool:  # compressing lets other threads run
+            list(pool.map(write, volumes))
         return {}
 
 
@@ -101,9 +108,9 @@ class SavePictured(_Save):
         if not self.is_volume(data):
             with writing(self.output.file("fused.png")) as path:
                 if self.chroma_key in data:
-                    picture = torch.as_tensor(data["fused_color"]).permute(1, 2, 0)
+                    picture = convert_to_tensor(data["fused_color"], track_meta=False).permute(1, 2, 0)
                 else:
-                    picture = (torch.as_tensor(data["pred"])[0].cpu() * 255).round().to(torch.uint8)
+                    picture = (convert_to_tensor(data["pred"], track_meta=False)[0].cpu() * 255).round().to(torch.uint8)
                 write_png(path, picture.contiguous().numpy())
         return {}
 
@@ -128,9 +135,10 @@ class SaveContactSheetd(_Save):
 
         if self.is_volume(data):
             names = report["channel_order"]
-            rows = {name: torch.as_tensor(data["image"])[i : i + 1].cpu() for i, name in enumerate(names)}
-            rows["fused"] = torch.as_tensor(data["pred"]).cpu()
-            rows["colour"] = torch.as_tensor(data["fused_color"])
+            image = convert_to_tensor(data["image"], track_meta=False).cpu()
+            rows = {name: image[i : i + 1] for i, name in enumerate(names)}
+            rows["fused"] = convert_to_tensor(data["pred"], track_meta=False).cpu()
+            rows["colour"] = convert_to_tensor(data["fused_color"], track_meta=False)
             with writing(self.output.file("contact_sheet.png")) as path:
                 write_contact_sheet(path, rows, self.affine(data), self.plan(data))
         return {}
@@ -197,10 +205,10 @@ class SaveDicomd(_Save):
         from monai_fusion.data.dicom_grey import grey_series
         from monai_fusion.data.dicom_registration import spatial_registration
 
-        fused = torch.as_tensor(data["pred"])[0].float().cpu()
+        fused = convert_to_tensor(data["pred"], track_meta=False)[0].float().cpu()
         for k, instance in enumerate(grey_series(study, fused)):
             yield f"fused/{k + 1:04d}.dcm", instance
-        for k, instance in enumerate(color_objects(study, torch.as_tensor(data["fused_color"]))):
+        for k, instance in enumerate(color_objects(study, convert_to_tensor(data["fused_color"], track_meta=False))):
             yield f"fused_color/{k + 1:04d}.dcm", instance
         registration = spatial_registration(study)
         if registration is not None:

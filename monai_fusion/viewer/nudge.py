@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from monai_fusion.data.source import LPS_TO_RAS
 
-__all__ = ["Nudge"]
+__all__ = ["Nudge", "size_of_motion"]
 
 
 @dataclass(frozen=True)
@@ -55,3 +55,18 @@ class Nudge:
         """
         back = LPS_TO_RAS @ np.linalg.inv(self.matrix(center)) @ LPS_TO_RAS
         return registered @ back
+
+
+def size_of_motion(registered: np.ndarray, center: np.ndarray) -> tuple[float, float]:
+    """How far a registration carries a point, and by how much it turns.
+
+    Args:
+        registered: 4x4, LPS mm, rigid.
+        center: RAS mm; the point.
+
+    Returns:
+        The shift in mm and the angle about the axis of the turn in degrees.
+    """
+    point = LPS_TO_RAS @ [*center, 1]
+    turn = Rotation.from_matrix(registered[:3, :3]).magnitude()
+    return float(np.linalg.norm(registered @ point - point)), float(np.degrees(turn))

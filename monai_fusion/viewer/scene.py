@@ -18,6 +18,7 @@ from monai_fusion.viewer.attribution import functional_share
 from monai_fusion.viewer.banner import banner
 from monai_fusion.viewer.case import Case
 from monai_fusion.viewer.grid import Scale
+from monai_fusion.viewer.nudge import size_of_motion
 from monai_fusion.viewer.session import Session
 from monai_fusion.viewer.voxels import Voxels, picture_to_volume
 from monai_fusion.viewer.windows import functional_presets, mri_presets
@@ -83,7 +84,7 @@ def build_scene(case: Case, session: Session, last: Scene | None = None) -> Scen
         "names": {"mri": "MRI", "functional": _KINDS.get(case.choice.functional.modality, "PET/SPECT")},
         "banner": banner(case.pair.report, {"mri": case.choice.mri, "functional": case.choice.functional}),
         "picture": case.is_picture,
-        "warnings": case.result.report["warnings"],
+        "warnings": _warnings(case),
         "edited": case.edited,
         "notice": NOTICE,
         "model": {key: case.result.report["model"][key] for key in ("name", "sha256")},
@@ -149,13 +150,24 @@ def _registration(case: Case, session: Session, scene: Scene, scale: Scale) -> d
         text = "Not moved: placed by the coordinates in the headers."
         return {"verdict": "none", "text": text, "matrix_lps": None, "before": None}
     before = Voxels(case.functional.array, LPS_TO_RAS @ matrix @ LPS_TO_RAS @ case.functional.affine)
-    reasons = "; ".join(found.get("reasons", []))
+    shift, turn = size_of_motion(matrix, case.center)
+    reasons = f". {_reasons(case).capitalize()}" if _reasons(case) else ""
     return {
         "verdict": found.get("verdict", "none"),
-        "text": f"Moved by: {found.get('rule', 'registration')}{f'. {reasons}' if reasons else ''}",
+        "text": f"Moved {shift:.1f} mm, turned {turn:.1f} degrees by {found.get('rule', 'registration')}{reasons}.",
         "matrix_lps": matrix.tolist(),
         "before": _publish(scene.sources, session, Content(lambda: scale.store(case.grid.resample(before))), scale),
     }
+
+
+def _reasons(case: Case) -> str:
+    return "; ".join(case.pair.report.get("registration", {}).get("reasons", []))
+
+
+def _warnings(case: Case) -> list[str]:
+    """Those of the report, but for the one that repeats why the registration is doubted: its own banner says so."""
+    reasons = _reasons(case)
+    return [warning for warning in case.result.report["warnings"] if not (reasons and reasons in warning)]
 
 
 @cache

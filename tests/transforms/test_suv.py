@@ -60,7 +60,7 @@ def edit(folder: Path, change: Callable[[Dataset, int], object]) -> Path:
 def ibsi(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ibsi")
     with tarfile.open(shared / "data" / "dicom" / "ibsi_suv_dro.tar.xz") as archive:
-        archive.extractall(folder, filter="data")
+        archive.extractall(folder)
     return folder / "ibsi_suv_dro"
 
 

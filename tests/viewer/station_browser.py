@@ -137,6 +137,18 @@ class StationPage:
         """The index of the slice that a pane says it shows."""
         return int(self.get(f"pane-{pane}").get_attribute("aria-label").split("slice ")[1].split(" ")[0]) - 1
 
+    def still(self, pane: str) -> None:
+        """Waits until a pane has kept its size for half a second: strips come and go above and below."""
+        deadline = time.monotonic() + 20
+        seen: list[Any] = []
+        while len(seen) < 6 or any(place != seen[-1] for place in seen[-6:]):
+            assert time.monotonic() < deadline
+            seen.append((self.get(f"pane-{pane}").bounding_box(), self.frame(pane)))
+            time.sleep(0.1)
+
+    def wait_slice(self, pane: str, index: int) -> None:
+        self.page.locator(f'[data-testid="pane-{pane}"][aria-label*="slice {index + 1} "]').wait_for(timeout=20_000)
+
     def drag(self, start: tuple[float, float], stop: tuple[float, float], button: str = "left") -> None:
         self.page.mouse.move(*start)
         self.page.mouse.down(button=button)

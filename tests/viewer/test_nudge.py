@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from monai_fusion.viewer.nudge import Nudge
+from monai_fusion.viewer.nudge import Nudge, size_of_motion
 
 CENTER = np.array([5.0, -10.0, 20.0])
 LPS = np.diag([-1.0, -1, 1, 1])
@@ -29,3 +29,11 @@ def test_comes_after_a_registration() -> None:
     spot = np.array([12.0, 30.0, -7.0, 1.0])  # LPS, in the functional image
     first = np.linalg.inv(registered) @ spot
     assert np.linalg.inv(matrix) @ spot == pytest.approx(LPS @ nudge.matrix(CENTER) @ LPS @ first)
+
+
+def test_size_of_a_motion() -> None:
+    """A turn about the centre moves the centre nowhere; a shift of (2, 3, 6) is 7 mm."""
+    turned = Nudge(yaw=20).after(np.eye(4), CENTER)
+    assert size_of_motion(turned, CENTER) == pytest.approx((0, 20), abs=1e-9)
+    shifted = Nudge(2, 3, 6).after(np.eye(4), CENTER)
+    assert size_of_motion(shifted, CENTER) == pytest.approx((7, 0), abs=1e-6)

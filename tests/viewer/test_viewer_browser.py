@@ -111,11 +111,12 @@ def test_open_measure_and_keep(viewer: Viewer, tmp_path: Path) -> None:
     viewer.page.locator('input[type="file"]').set_input_files(str(session_file))
     viewer.wait_open()
     viewer.get("measures").get_by_text("SUVbw g/ml").wait_for()
-    assert viewer.slice_of("axial-fused") == round(index[2])
+    viewer.wait_slice("axial-fused", round(index[2]))
 
 
 def test_another_window_fuses_again(viewer: Viewer) -> None:
     viewer.open_study("one")
+    viewer.still("axial-fused")
     before = viewer.canvas("axial-fused").copy()
     field = viewer.page.locator('[data-bind="mri-high"]')
     field.fill("420")
@@ -138,6 +139,10 @@ def test_two_sessions_do_not_meet(browser: Any, server: Server, tmp_path: Path) 
         urls: list[str] = []
         tab.page.on("request", lambda request, urls=urls: "/vol/" in request.url and urls.append(request.url))
         tab.open_study(name)
+        deadline = time.monotonic() + 60
+        while len(urls) < 4:  # the attribution's comes after the first picture
+            assert time.monotonic() < deadline
+            tab.page.wait_for_timeout(200)
         tab.volumes = {url: tab.context.request.get(url).body() for url in urls}  # as the browser had it
         (tmp_path / name).mkdir()
     one, two = tabs.values()
