@@ -114,7 +114,7 @@ def _read_entry(path: Path, name: str) -> dict[str, Any]:
             f"{path}: the file of archives cannot be read ({error.strerror}); write it (see docs/archive.md), "
             f"or give an address instead of the name {name!r}"
         ) from error
-    except ValueError as error:  # no TOML or no UTF-8; the text might show a password
+    except (ValueError, RecursionError) as error:  # no TOML or no UTF-8; the text might show a password
         raise InputError(f"{path}: is no TOML file; see docs/archive.md for what it looks like") from error
     entry = archives.get(name)
     if not isinstance(entry, dict):

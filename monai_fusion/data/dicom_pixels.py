@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_modality_lut, get_decoder, iter_pixels
+from pydicom.pixels.utils import get_expected_length
 
 from monai_fusion.data.dicom_plane import frame_groups
 from monai_fusion.errors import InputError
@@ -138,3 +139,14 @@ def _check_pixels(dataset: Dataset, file: object) -> None:
         raise InputError(f"{file}: its pixels are stored as {syntax.name}, which cannot be read; convert it") from error
     if not available:
         raise InputError(f"{file}: its pixels are compressed ({syntax.name}); to read them: {_CODECS}")
+    if not syntax.is_encapsulated and _surplus(dataset).strip(b"\0"):
+        raise InputError(f"{file}: holds more pixels than its Rows, Columns and frames say; send it again")
+
+
+def _surplus(dataset: Dataset) -> bytes:
+    """What follows the pixels that the header speaks of; a decoder would leave it out and bend the picture."""
+    try:
+        expected = get_expected_length(dataset)
+    except (AttributeError, TypeError, ValueError):
+        return b""  # the decoder says what is missing
+    return bytes(dataset.PixelData[expected:])

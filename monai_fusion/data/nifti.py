@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ __all__ = ["RGB24", "read_nifti", "write_nifti"]
 
 #: NIFTI_TYPE_RGB24, the colour type that ITK-SNAP, FSLeyes, MRIcroGL and ITK read.
 RGB24 = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
+
+_BLOCK = 1 << 20
 
 
 def read_nifti(path: Path, frame: int | None = None) -> Source:
@@ -38,8 +41,7 @@ def read_nifti(path: Path, frame: int | None = None) -> Source:
         if header.get_data_dtype().names or header.get_data_dtype().kind == "c":
             raise InputError(f"{path}: colour or complex voxels; a volume must have one real value a voxel")
         _refuse_repaired(path, image)
-        if path.suffix.lower() == ".gz":
-            _check_gzip(path)
+        _refuse_surplus(path, image)
         chosen = _frame(path, image.shape, frame)
         volume = image.slicer[..., chosen] if image.ndim > 3 else image
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as such
@@ -95,11 +97,20 @@ def _refuse_repaired(path: Path, image: nib.Nifti1Image) -> None:
             )
 
 
-def _check_gzip(path: Path) -> None:
-    """Reads to the end, where the checksum is: nibabel stops before it."""
-    with gzip.open(path) as stream:
-        while stream.read(1 << 20):
-            pass
+def _refuse_surplus(path: Path, image: nib.Nifti1Image) -> None:
+    """Refuses voxels that the header does not speak of: nibabel leaves them out and the picture is bent.
+
+    Reads a gzip file to its end, where the checksum is and before which nibabel stops, but no further than what the
+    header says and some padding, whatever it would unpack to.
+    """
+    header = image.header
+    expected = header.get_data_offset() + math.prod(image.shape) * header.get_data_dtype().itemsize
+    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as stream:
+        position = 0
+        while block := stream.read(_BLOCK):
+            position += len(block)
+            if position > expected and (position > expected + _BLOCK or block[expected - position :].strip(b"\0")):
+                raise InputError(f"{path}: holds more voxels than its header says (dim); write the file again")
 
 
 def _frame(path: Path, shape: tuple[int, ...], frame: int | None) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from monai_fusion.data.source import Source, hash_files
 from monai_fusion.errors import InputError
@@ -13,6 +13,9 @@ from monai_fusion.errors import InputError
 __all__ = ["PICTURE_SUFFIXES", "read_picture", "write_png"]
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+
+#: Whatever its name says, no other format reaches a decoder: Pillow hands some to programs outside.
+_FORMATS = ("PNG", "JPEG", "TIFF")
 
 
 def read_picture(path: Path) -> Source:
@@ -25,12 +28,12 @@ def read_picture(path: Path) -> Source:
         InputError: not readable, cut short, several pages, transparent, or CMYK.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=_FORMATS) as image:
             pages = getattr(image, "n_frames", 1)
             if pages != 1:
                 raise InputError(f"{path}: a picture of {pages} pages; save the one to fuse as its own file")
             array = np.asarray(_plain(path, ImageOps.exif_transpose(image)))
-    except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, MemoryError, Image.DecompressionBombError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: not a readable picture, or cut short ({error}); copy or export it again") from error

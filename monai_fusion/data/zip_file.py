@@ -9,6 +9,7 @@ import io
 import os
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -192,6 +193,6 @@ def open_file(file: str | Path) -> Iterator[IO[bytes]]:
             raise InputError(f"{file}: there is no such file in the zip; check its name")
         with opened.open(members[name]) as member, io.BufferedReader(member, _BUFFER) as buffered:  # type: ignore[type-var]
             yield buffered
-    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
+    except (OSError, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{file}: cannot be read ({reason}); copy it again") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -62,7 +63,7 @@ def _unpack(stream: IO[bytes], name: str, folder: Path, room: int) -> int:
             for info in members:
                 with archive.open(info) as member:
                     written += _copy(member, folder / info.filename.replace("\\", "/"), name, room - written)
-    except (OSError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as error:
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{name}: a damaged zip file; pack or download it again, then upload it") from error
