@@ -6,7 +6,14 @@ __all__ = ["FusionError", "InputError", "OutputError", "reason_of"]
 
 
 class FusionError(Exception):
-    """Base class: the run stopped before anything was written."""
+    """Base class: the run stopped before anything was written.
+
+    Args:
+        message: put on one line, for some libraries say in several what they found.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(line.strip() for line in message.splitlines()))
 
 
 class InputError(FusionError, ValueError):

@@ -53,7 +53,7 @@ def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
 
 
 def _complain(error: Exception, code: int) -> int:
-    print(f"monai-fusion: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"monai-fusion: {error}", file=sys.stderr)
     return code
 
 

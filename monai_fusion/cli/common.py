@@ -11,7 +11,17 @@ from monai_fusion.errors import InputError
 if TYPE_CHECKING:
     from monai_fusion.workflow import FusionResult
 
-__all__ = ["find_device", "fuse_and_tell"]
+__all__ = ["find_device", "fuse_and_tell", "warn_of_bundle"]
+
+
+def warn_of_bundle(folder: str | None) -> None:
+    """Says what it means to run a bundle from elsewhere, as MONAI does (its advisory GHSA-873f-pvrv-4x83)."""
+    if folder is not None and Path(folder).is_dir():
+        print(
+            f"warning: {folder}: the configuration of a bundle runs any Python that it names; "
+            "go on only with one that comes from somebody you trust",
+            file=sys.stderr,
+        )
 
 
 def find_device(name: str) -> str:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from monai_fusion.cli.common import find_device
+from monai_fusion.cli.common import find_device, warn_of_bundle
 
 __all__ = ["add_evaluate"]
 
@@ -66,7 +66,9 @@ def add_evaluate(commands: Any) -> None:
         help="of weights files that are not the bundle's (default: that of its model)",
     )
     evaluate.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
-    evaluate.add_argument("--bundle", metavar="DIR", help="another bundle folder than the one shipped")
+    evaluate.add_argument(
+        "--bundle", metavar="DIR", help="another bundle folder than the one shipped; it may run any program"
+    )
     evaluate.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no table")
     evaluate.set_defaults(command=_evaluate)
 
@@ -74,6 +76,7 @@ def add_evaluate(commands: Any) -> None:
 def _evaluate(args: argparse.Namespace) -> int:
     from monai_fusion.evaluation.workflow import evaluate
 
+    warn_of_bundle(args.bundle)
     overrides: dict[str, Any] = {"protocol": args.protocol, "rivals": not args.no_rivals}
     if args.sources is not None:
         overrides["sources"] = [Path(source) for source in args.sources]

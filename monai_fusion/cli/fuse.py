@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_fusion.cli.archive import add_archives_file, archive_settings, send_and_tell
-from monai_fusion.cli.common import find_device, fuse_and_tell
+from monai_fusion.cli.common import find_device, fuse_and_tell, warn_of_bundle
 from monai_fusion.errors import InputError
 
 __all__ = ["add_fuse"]
@@ -158,7 +158,9 @@ def add_fuse(commands: Any) -> None:
     )
     how.add_argument("--checkpoint", metavar="FILE", help="other weights than the bundle's")
     how.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
-    how.add_argument("--bundle", metavar="DIR", help="another bundle folder than the one shipped")
+    how.add_argument(
+        "--bundle", metavar="DIR", help="another bundle folder than the one shipped; it may run any program"
+    )
     how.add_argument(
         "--set",
         metavar="ID=VALUE",
@@ -177,6 +179,7 @@ def add_fuse(commands: Any) -> None:
 
 
 def _fuse(args: argparse.Namespace) -> None:
+    warn_of_bundle(args.bundle)
     overrides = {name: getattr(args, name) for name in _OVERRIDES if getattr(args, name) is not None}
     for name, value in overrides.items():
         if name in _PATHS:

@@ -17,7 +17,8 @@ from pydicom.errors import InvalidDicomError
 from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, UID_dictionary
 
-from monai_fusion.data.zip_file import open_file
+from monai_fusion.data.dicom_deflated import refuse_deflated_bomb
+from monai_fusion.data.zip_file import open_file, size_of
 from monai_fusion.errors import InputError
 
 __all__ = ["looks_like_dicom", "quiet_pydicom", "read_dicom", "read_dicom_and_hash"]
@@ -69,7 +70,7 @@ def read_dicom(file: str | Path, header_only: bool = False, tags: Sequence[str |
             in an attribute that is not among `tags` shows only then.
     """
     with open_file(file) as stream:
-        return _parse(stream, file, header_only, tags)
+        return _parse(stream, file, size_of(Path(file)), header_only, tags)
 
 
 def read_dicom_and_hash(file: str | Path) -> tuple[Dataset, str]:
@@ -80,12 +81,16 @@ def read_dicom_and_hash(file: str | Path) -> tuple[Dataset, str]:
     """
     with open_file(file) as stream:
         content = stream.read()
-    return _parse(io.BytesIO(content), file, False, None), hashlib.sha256(content).hexdigest()
+    return _parse(io.BytesIO(content), file, len(content), False, None), hashlib.sha256(content).hexdigest()
 
 
-def _parse(stream: IO[bytes], file: str | Path, header_only: bool, tags: Sequence[str | int] | None) -> Dataset:
+def _parse(
+    stream: IO[bytes], file: str | Path, size: int, header_only: bool, tags: Sequence[str | int] | None
+) -> Dataset:
     try:
         bare = _is_bare(stream)
+        if not bare:
+            refuse_deflated_bomb(stream, size)
         wanted = None if tags is None else [Tag(tag) for tag in (*tags, "SOPClassUID")]
         dataset = pydicom.dcmread(stream, stop_before_pixels=header_only, specific_tags=wanted, force=bare)
         if tags is not None:

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset
+from pydicom.encaps import generate_frames
 from pydicom.pixels import apply_modality_lut, get_decoder, iter_pixels
 from pydicom.pixels.utils import get_expected_length
 
+from monai_fusion.data.dicom_codestream import check_codestream
 from monai_fusion.data.dicom_plane import frame_groups
 from monai_fusion.errors import InputError
 
@@ -139,8 +141,23 @@ def _check_pixels(dataset: Dataset, file: object) -> None:
         raise InputError(f"{file}: its pixels are stored as {syntax.name}, which cannot be read; convert it") from error
     if not available:
         raise InputError(f"{file}: its pixels are compressed ({syntax.name}); to read them: {_CODECS}")
-    if not syntax.is_encapsulated and _surplus(dataset).strip(b"\0"):
+    if syntax.is_encapsulated:
+        _check_codestreams(dataset, file)
+    elif _surplus(dataset).strip(b"\0"):
         raise InputError(f"{file}: holds more pixels than its Rows, Columns and frames say; send it again")
+
+
+def _check_codestreams(dataset: Dataset, file: object) -> None:
+    offsets = (dataset.get("ExtendedOffsetTable"), dataset.get("ExtendedOffsetTableLengths"))
+    try:
+        for codestream in generate_frames(
+            dataset.PixelData,
+            number_of_frames=int(dataset.get("NumberOfFrames") or 1),
+            extended_offsets=None if None in offsets else offsets,
+        ):
+            check_codestream(codestream, dataset.file_meta.TransferSyntaxUID, dataset.Rows, dataset.Columns)
+    except Exception as error:  # pydicom raises many kinds on damaged fragments
+        raise InputError(f"{file}: its compressed pixels are damaged ({error}); send it again") from error
 
 
 def _surplus(dataset: Dataset) -> bytes:

@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 from pydicom.dataset import Dataset
 
+from monai_fusion.data.zip_file import size_of
 from monai_fusion.errors import InputError
 
 __all__ = ["PLANE_TAGS", "Plane", "frame_groups", "planes_of", "values_of"]
 
 _UNIT_TOLERANCE = 1e-2
+_FRAME_BYTES = 8  # what one takes at least: nine pixels, or the head of a fragment
 _SIEMENS_B_VALUE = "0019100C"  # of scanners before XA, which write no (0018,9087)
 
 
@@ -145,13 +147,21 @@ def planes_of(header: Dataset, file: Path) -> list[Plane]:
             return list(_nm_planes(header, file))
         if "PerFrameFunctionalGroupsSequence" in header:
             return list(_enhanced_planes(header, file))
-        frames = int(header.get("NumberOfFrames") or 1)
-        marks = _marks([header], values_of(header, "ImageType")[2:])
-        return [_plane(file, None if frames == 1 else k, [header], header, marks) for k in range(frames)]
+        frames = _frame_count(header, file)
+        plane = _plane(file, None, [header], header, _marks([header], values_of(header, "ImageType")[2:]))
+        return [plane] if frames == 1 else [replace(plane, frame=k) for k in range(frames)]
     except InputError:
         raise
     except Exception as error:  # pydicom raises many kinds on damaged values
         raise InputError(f"{file}: a damaged DICOM header ({error}); remove it or send it again") from error
+
+
+def _frame_count(header: Dataset, file: Path) -> int:
+    """How many frames there are, but not more than the file can hold."""
+    count = int(header.get("NumberOfFrames") or 1)
+    if count < 1 or (count > 1 and count * _FRAME_BYTES > size_of(file)):
+        raise InputError(f"{file}: it cannot hold the {count} frames that its header says; send it again")
+    return count
 
 
 def frame_groups(dataset: Dataset, frame: int | None) -> list[Dataset]:
@@ -231,7 +241,7 @@ def _dot(one: Sequence[float], other: Sequence[float]) -> float:
 def _enhanced_planes(header: Dataset, file: Path) -> Iterator[Plane]:
     """The frames of an Enhanced MR, PET or CT object, also a legacy-converted one."""
     frames = header.PerFrameFunctionalGroupsSequence
-    count = int(header.get("NumberOfFrames") or 1)
+    count = _frame_count(header, file)
     if len(frames) != count:
         raise InputError(f"{file}: describes {len(frames)} frames and holds {count}; it is damaged, send it again")
     places = [i for i, p in enumerate(_dimensions(header)) if p not in _SPATIAL_DIMENSIONS]
@@ -264,24 +274,27 @@ def _nm_planes(header: Dataset, file: Path) -> Iterator[Plane]:
     A reconstruction gives the place of its first frame in DetectorInformationSequence (or in the object itself); the
     others follow along the normal at SpacingBetweenSlices, backwards where it is negative (PS3.3 C.8.4.15).
     """
-    count = int(header.get("NumberOfFrames") or 1)
+    count = _frame_count(header, file)
     groups = [*(header.get("DetectorInformationSequence") or [])[:1], header]
     vectors = {name: _vector_of(header, keyword, count, file) for name, keyword in _NM_MARKS}
     slices = _vector_of(header, "SliceVector", count, file) if count > 1 else []
     numbers = slices or list(range(1, count + 1))
     between = _number(header.get("SpacingBetweenSlices"))
+    first = _plane(file, 0, groups, header, {})
+    if first.problem is None and count > 1:
+        if not between:
+            first = replace(first, problem=f"has no SpacingBetweenSlices, {_NO_PLACE}")
+        elif list(dict.fromkeys(numbers)) != list(range(1, max(numbers) + 1)):
+            first = replace(first, problem=f"its SliceVector does not count from 1 upwards, {_NO_PLACE}")
+    step = None
+    if first.problem is None and first.orientation is not None:
+        step = (between or 0.0) * np.cross(first.orientation[:3], first.orientation[3:])
     for k in range(count):
-        plane = _plane(file, k, groups, header, {name: vector[k] for name, vector in vectors.items() if vector})
-        if plane.problem is None and count > 1:
-            if not between:
-                plane = replace(plane, problem=f"has no SpacingBetweenSlices, {_NO_PLACE}")
-            elif list(dict.fromkeys(numbers)) != list(range(1, max(numbers) + 1)):
-                plane = replace(plane, problem=f"its SliceVector does not count from 1 upwards, {_NO_PLACE}")
-            elif plane.position is not None and plane.orientation is not None:
-                normal = np.cross(plane.orientation[:3], plane.orientation[3:])
-                position = np.array(plane.position) + (numbers[k] - 1) * between * normal
-                plane = replace(plane, position=tuple(position.tolist()))
-        yield plane
+        position = first.position
+        if position is not None and step is not None:
+            position = tuple((np.array(position) + (numbers[k] - 1) * step).tolist())
+        marks = {name: vector[k] for name, vector in vectors.items() if vector}
+        yield replace(first, frame=k, position=position, marks=marks)
 
 
 def _vector_of(header: Dataset, keyword: str, count: int, file: Path) -> list[int]:

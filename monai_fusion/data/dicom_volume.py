@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import defaultdict
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ from monai_fusion.data.dicom_series import DicomSeries
 from monai_fusion.data.dicom_stack import Stack, check_planes, group_planes, stack_planes
 from monai_fusion.data.pet_header import read_pet_header
 from monai_fusion.data.source import LPS_TO_RAS, Source, join_hashes
+from monai_fusion.data.unpacking import is_bomb
+from monai_fusion.data.zip_file import size_of
 from monai_fusion.errors import InputError
 from monai_fusion.slices import slice_axis_of
 
@@ -48,6 +51,7 @@ def read_series(series: DicomSeries, role: str = "mri", frame: int | None = None
     _refuse_no_volume(series)
     label, planes = _choose_volume(series, role, frame)
     stack = stack_planes(planes, str(series), role, uneven)
+    _refuse_bomb(stack, str(series))
     with quiet_pydicom():
         volume, slices = _read_pixels(stack)
     warnings = []
@@ -91,6 +95,14 @@ def _refuse_no_volume(series: DicomSeries) -> None:
     if series.kind is not None:
         other = "the reconstructed tomogram (RECON TOMO)" if series.modality == "NM" else "another series"
         raise InputError(f"{series}: {series.kind} is no volume; choose {other}")
+
+
+def _refuse_bomb(stack: Stack, name: str) -> None:
+    """Compares what the headers say with what is there, before memory is taken for it."""
+    voxels = len(stack.planes) * math.prod(stack.planes[0].shape)
+    packed = sum(map(size_of, {plane.file for plane in stack.planes}))
+    if is_bomb(packed, voxels * np.dtype(np.float32).itemsize):
+        raise InputError(f"{name}: {packed} bytes that claim {voxels} voxels are not to be trusted; send it again")
 
 
 def _choose_volume(series: DicomSeries, role: str, frame: int | None) -> tuple[str, list[Plane]]:

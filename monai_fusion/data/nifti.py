@@ -11,6 +11,7 @@ import nibabel as nib
 import numpy as np
 
 from monai_fusion.data.source import Source, check_affine, hash_files
+from monai_fusion.data.unpacking import is_bomb
 from monai_fusion.errors import InputError
 from monai_fusion.slices import slice_axis_of
 
@@ -84,12 +85,17 @@ def read_nifti(path: Path, frame: int | None = None) -> Source:
 
 
 def _refuse_repaired(path: Path, image: nib.Nifti1Image) -> None:
-    """Refuses what nibabel repairs by a guess: a spacing that is not positive becomes 1 mm, an unknown code 0."""
+    """Refuses what nibabel repairs by a guess: a spacing that is not positive becomes 1 mm, an unknown code 0.
+
+    It also leaves voxels unscaled where the slope is no number.
+    """
     with image.file_map["image"].get_prepare_fileobj("rb") as stream:
         raw = type(image.header).from_fileobj(stream, check=False)
     spacing = raw["pixdim"][1 : 1 + min(image.ndim, 3)]
     if not (spacing > 0).all():
         raise InputError(f"{path}: a voxel spacing (pixdim) is {min(spacing):g} mm; repair the header")
+    if not np.isfinite(raw["scl_slope"]):
+        raise InputError(f"{path}: its slope (scl_slope) is {raw['scl_slope']:g}; repair the header")
     for keyword in ("sform_code", "qform_code"):
         if raw[keyword] != image.header[keyword]:
             raise InputError(
@@ -103,8 +109,12 @@ def _refuse_surplus(path: Path, image: nib.Nifti1Image) -> None:
     Reads a gzip file to its end, where the checksum is and before which nibabel stops, but no further than what the
     header says and some padding, whatever it would unpack to.
     """
-    header = image.header
-    expected = header.get_data_offset() + math.prod(image.shape) * header.get_data_dtype().itemsize
+    stored: Any = image.dataobj  # the header of a loaded image does not keep the offset
+    if 0 in stored.shape:
+        return  # refused for its size
+    expected = stored.offset + math.prod(stored.shape) * stored.dtype.itemsize
+    if is_bomb(path.stat().st_size, expected):
+        raise InputError(f"{path}: its header says {stored.shape} voxels, too many for its size; write the file again")
     with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as stream:
         position = 0
         while block := stream.read(_BLOCK):

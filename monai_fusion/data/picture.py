@@ -8,14 +8,15 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from monai_fusion.data.source import Source, hash_files
+from monai_fusion.data.unpacking import is_bomb
 from monai_fusion.errors import InputError
 
-__all__ = ["PICTURE_SUFFIXES", "read_picture", "write_png"]
+__all__ = ["PICTURE_FORMATS", "PICTURE_SUFFIXES", "read_picture", "write_png"]
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
 #: Whatever its name says, no other format reaches a decoder: Pillow hands some to programs outside.
-_FORMATS = ("PNG", "JPEG", "TIFF")
+PICTURE_FORMATS = ("PNG", "JPEG", "TIFF")
 
 
 def read_picture(path: Path) -> Source:
@@ -28,7 +29,9 @@ def read_picture(path: Path) -> Source:
         InputError: not readable, cut short, several pages, transparent, or CMYK.
     """
     try:
-        with Image.open(path, formats=_FORMATS) as image:
+        with Image.open(path, formats=PICTURE_FORMATS) as image:
+            if is_bomb(path.stat().st_size, image.width * image.height * len(image.getbands())):
+                raise InputError(f"{path}: {image.width}x{image.height} pixels in so few bytes are not to be trusted")
             pages = getattr(image, "n_frames", 1)
             if pages != 1:
                 raise InputError(f"{path}: a picture of {pages} pages; save the one to fuse as its own file")

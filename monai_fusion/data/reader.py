@@ -72,8 +72,12 @@ class SourceReader(ImageReader):
         Raises:
             InputError: nothing there, or nothing that can be read without guessing.
         """
-        source = self.read_source(img)
-        source.check(str(img[0].parent if isinstance(img, list) else img))
+        name = str(img[0].parent if isinstance(img, list) else img)
+        try:
+            source = self.read_source(img)
+            source.check(name)
+        except MemoryError as error:
+            raise InputError(f"{name}: needs more memory than there is; close other programs, or crop it") from error
         facts = {
             **source.facts,
             "shape": list(source.spatial_shape),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +13,14 @@ from monai_fusion.errors import InputError
 
 __all__ = ["read_itk_transform", "write_itk_transform"]
 
+_WORKER = Path(__file__).with_name("transform_worker.py")
+_SECONDS = 60.0
+
 
 def read_itk_transform(path: Path) -> np.ndarray:
     """Reads a rigid or affine transform from ITK's ``.tfm``, ``.txt``, ``.mat`` or ``.h5`` file.
+
+    It is read in a process of its own, which a damaged file may bring down.
 
     Returns:
         4x4, LPS, mm: it maps points of the fixed image (the MRI) to points of the moving image (the functional), as
@@ -21,20 +29,27 @@ def read_itk_transform(path: Path) -> np.ndarray:
     Raises:
         InputError: not readable, or not linear.
     """
-    import SimpleITK as sitk  # half a second that only a run with a transform should pay
-
     if not path.is_file():
         raise InputError(f"{path}: there is no such file; check the path of the functional_transform")
     try:
-        transform = sitk.ReadTransform(str(path))
-    except RuntimeError as error:
-        raise InputError(f"{path}: not a readable ITK transform; save it as .tfm or .h5") from error
-    if transform.GetDimension() != 3 or not transform.IsLinear():
+        done = subprocess.run(
+            [sys.executable, str(_WORKER), str(path)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_SECONDS,
+            check=True,
+        )
+        points = json.loads(done.stdout.splitlines()[-1])
+    except (subprocess.SubprocessError, LookupError, ValueError) as error:
+        raise InputError(f"{path}: not a readable ITK transform, or damaged; save it again as .tfm or .h5") from error
+    if points is None:
         raise InputError(f"{path}: not a rigid or affine transform of 3-D space; save the linear part alone")
     matrix = np.eye(4)
-    matrix[:3, 3] = transform.TransformPoint((0.0, 0.0, 0.0))
-    for axis in range(3):
-        matrix[:3, axis] = transform.TransformPoint(np.eye(3)[axis].tolist()) - matrix[:3, 3]
+    matrix[:3, 3] = points[0]
+    matrix[:3, :3] = np.transpose(points[1:]) - matrix[:3, 3:]
+    if not np.isfinite(matrix).all():
+        raise InputError(f"{path}: the transform holds NaN or infinity; register again")
     if abs(np.linalg.det(matrix)) < 1e-6:
         raise InputError(f"{path}: the transform is singular; register again")
     return matrix

@@ -16,15 +16,14 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from monai_fusion.data.unpacking import is_bomb
 from monai_fusion.errors import InputError
 
-__all__ = ["is_zip", "list_files", "open_file", "path_exists", "stamp_of"]
+__all__ = ["is_zip", "list_files", "open_file", "path_exists", "size_of", "stamp_of"]
 
 _MAX_MEMBERS = 500_000
 _MAX_MEMBER_BYTES = 4 << 30  # no element of a DICOM file is longer
 _MAX_TOTAL_BYTES = 256 << 30
-_MAX_RATIO = 300  # of what it unpacks to and what it is, from _RATIO_COUNTS_FROM on; a mostly black PET reaches 100
-_RATIO_COUNTS_FROM = 512 << 20
 _BUFFER = 1 << 16
 #: What macOS adds to a folder or a zip: no images, though named like them.
 _MAC_FOLDER, _MAC_FILE = "__MACOSX", "._"
@@ -94,8 +93,7 @@ def _open_zip(path: Path, stamp: tuple[int, int, int]) -> tuple[zipfile.ZipFile,
         members[name] = info
     unpacked = sum(info.file_size for info in members.values())
     packed = sum(info.compress_size for info in members.values())
-    bomb = unpacked > _RATIO_COUNTS_FROM and unpacked > _MAX_RATIO * max(packed, 1)
-    if bomb or unpacked > _MAX_TOTAL_BYTES or packed > stamp[2]:
+    if is_bomb(packed, unpacked) or unpacked > _MAX_TOTAL_BYTES or packed > stamp[2]:
         raise InputError(
             f"{path}: {packed} bytes that unpack to {unpacked} are not to be trusted; unpack it yourself if you do"
         )
@@ -148,6 +146,17 @@ def stamp_of(path: Path) -> tuple[int, int, int]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}); check the file") from error
     return state.st_mtime_ns, state.st_ctime_ns, state.st_size
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file; of one within a zip what it unpacks to, by the zip's directory.
+
+    Raises:
+        InputError: it is not there, or the zip is damaged.
+    """
+    archive, name = _split(path)
+    members = _zip_at(archive)[1] if name else {}
+    return members[name].file_size if name in members else stamp_of(path)[2]
 
 
 def list_files(path: Path) -> list[Path]:

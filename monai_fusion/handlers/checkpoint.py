@@ -57,9 +57,8 @@ class TrainingCheckpoint:
         except InputError as error:
             raise InputError(f"{self.path}: {error}, or remove the file to begin anew") from error
         except Exception as error:  # torch raises many kinds on what is no checkpoint, or one of another network
-            reason = " ".join(str(error).split())
             raise InputError(
-                f"{self.path}: training cannot resume from it ({reason}); remove it to begin anew"
+                f"{self.path}: training cannot resume from it ({error}); remove it to begin anew"
             ) from error
         engine.logger.info(f"resumed after epoch {engine.state.epoch}")
 

@@ -187,6 +187,5 @@ def _fill(vgg: VGGFeatures, state: dict[str, torch.Tensor], source: str) -> VGGF
     try:
         vgg.load_state_dict(convolutions)
     except RuntimeError as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{source}: its layers are not those of {vgg.description.name} ({reason})") from error
+        raise InputError(f"{source}: its layers are not those of {vgg.description.name} ({error})") from error
     return vgg

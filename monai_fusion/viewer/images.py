@@ -122,8 +122,10 @@ def _nifti(file: Path) -> FoundImage:
 def _picture(file: Path) -> FoundImage:
     from PIL import Image
 
+    from monai_fusion.data.picture import PICTURE_FORMATS
+
     try:
-        with Image.open(file) as picture:
+        with Image.open(file, formats=PICTURE_FORMATS) as picture:
             width, height = picture.size
     except Exception as error:  # Pillow raises many kinds
         raise InputError(f"{file.name}: not a readable picture; export it again") from error

@@ -10,14 +10,13 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from monai_fusion.data.unpacking import is_bomb
 from monai_fusion.errors import InputError
 
 __all__ = ["save_uploads"]
 
 _MAX_FILES = 50_000
 _MAX_BYTES = 8 << 30  # of all files together, unpacked
-_MAX_RATIO = 300  # a mostly black PET packs a hundredfold
-_RATIO_COUNTS_FROM = 256 << 20
 _SPARE = 1 << 30  # of the disk's room, which an upload leaves
 _BLOCK = 1 << 20
 
@@ -86,7 +85,7 @@ def _trusted_members(archive: zipfile.ZipFile, name: str, room: int) -> list[zip
     members = [info for info in infos if not info.is_dir()]
     unpacked = sum(info.file_size for info in members)
     packed = sum(info.compress_size for info in members)
-    if unpacked > _RATIO_COUNTS_FROM and unpacked > _MAX_RATIO * packed:
+    if is_bomb(packed, unpacked):
         raise InputError(
             f"{name}: {packed} bytes that unpack to {unpacked} look like a zip bomb; nothing was unpacked, "
             "upload the files themselves"

@@ -429,8 +429,8 @@ NIFTI: dict[str, tuple[str, Mutation]] = {
     "dims, all": (REFUSED, _nifti(_dims_all)),
     "dims smaller than the voxels": (REFUSED, _nifti(_dims_less)),
     "vox_offset": (REFUSED, _nifti(_field("vox_offset", 0, 16, 336, 370, -1, 1e9, 1e30, np.nan, np.inf))),
-    "scl_slope": (REFUSED, _nifti(_field("scl_slope", np.inf, -np.inf))),
-    "scl_slope without meaning": (SAME, _nifti(_field("scl_slope", 0, np.nan))),
+    "scl_slope": (REFUSED, _nifti(_field("scl_slope", np.nan, np.inf, -np.inf))),
+    "scl_slope 0": (SAME, _nifti(_field("scl_slope", 0))),  # NIfTI's word for unscaled
     "sform": (REFUSED, _nifti(_sform)),
     "pixdim": (REFUSED, _nifti(_pixdim)),
     "datatype": (REFUSED, _nifti(_field("datatype", 0, 1, 3, 9999, -1, 128, 32, 2048))),

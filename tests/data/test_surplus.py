@@ -87,7 +87,7 @@ def test_zip_with_damaged_stream(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="damaged zip"):
         save_uploads([("study.zip", io.BytesIO(bytes(content)))], folder)
     (tmp_path / "study.zip").write_bytes(content)
-    with pytest.raises(InputError, match="damaged DICOM file|copy it again"):
+    with pytest.raises(InputError, match=r"damaged DICOM file|copy it again"):
         read_dicom(tmp_path / "study.zip" / "a.dcm")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from monai_fusion.data import zip_file
+from monai_fusion.data import unpacking, zip_file
 from monai_fusion.data.source import hash_files
 from monai_fusion.data.zip_file import is_zip, list_files, open_file, path_exists
 from monai_fusion.errors import InputError
@@ -131,7 +131,7 @@ UNTRUSTED: dict[str, tuple[Callable[[Path], Path], str]] = {
 
 @pytest.mark.parametrize(("make", "says"), UNTRUSTED.values(), ids=UNTRUSTED.keys())
 def test_refused(make: Callable[[Path], Path], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zip_file, "_RATIO_COUNTS_FROM", 10 << 20)
+    monkeypatch.setattr(unpacking, "_COUNTS_FROM", 10 << 20)
     archive = make(tmp_path / "s.zip")
     for use in (list_files, lambda path: read(path / "1")):
         with pytest.raises(InputError, match=says):
