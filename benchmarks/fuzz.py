@@ -75,10 +75,11 @@ def work(pipe: Connection, folder: str, seed: int) -> None:
         if number is None:
             return
         name, kind, rng = case(fuzzer, seed, number)
+        files = fuzzer.damage(name, kind, rng)
         before = memory("VmRSS")
         forget_peak()
         start = time.process_time()
-        outcome, detail = fuzzer.run(name, kind, rng)
+        outcome, detail = fuzzer.read(name, kind, files)
         pipe.send((outcome, detail, time.process_time() - start, max(0, memory("VmHWM") - before)))
 
 
@@ -203,7 +204,7 @@ def main() -> int:
             fuzzer = Fuzzer(Path(folder))
             name, kind, rng = case(fuzzer, args.seed, args.only)
             print(f"{name}: {kind}")
-            print(*fuzzer.run(name, kind, rng), sep="\n")
+            print(*fuzzer.read(name, kind, fuzzer.damage(name, kind, rng)), sep="\n")
         return 0
     start = time.perf_counter()
     found = run(args.seed, list(range(args.files)), args.workers)

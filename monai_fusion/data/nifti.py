@@ -114,7 +114,8 @@ def _refuse_surplus(path: Path, image: nib.Nifti1Image) -> None:
         return  # refused for its size
     expected = stored.offset + math.prod(stored.shape) * stored.dtype.itemsize
     if is_bomb(path.stat().st_size, expected):
-        raise InputError(f"{path}: its header says {stored.shape} voxels, too many for its size; write the file again")
+        size = "x".join(map(str, stored.shape))
+        raise InputError(f"{path}: its header says {size} voxels, too many for its size; write the file again")
     with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as stream:
         position = 0
         while block := stream.read(_BLOCK):

@@ -36,9 +36,9 @@ def read_picture(path: Path) -> Source:
             if pages != 1:
                 raise InputError(f"{path}: a picture of {pages} pages; save the one to fuse as its own file")
             array = np.asarray(_plain(path, ImageOps.exif_transpose(image)))
-    except (OSError, SyntaxError, ValueError, MemoryError, Image.DecompressionBombError) as error:
-        if isinstance(error, InputError):
-            raise
+    except InputError:
+        raise
+    except Exception as error:  # Pillow raises many kinds
         raise InputError(f"{path}: not a readable picture, or cut short ({error}); copy or export it again") from error
 
     if array.ndim == 3 and (array == array[..., :1]).all():

@@ -55,9 +55,9 @@ def read_grey(path: Path | str) -> torch.Tensor:
             if image.mode not in ("L", "LA", "P", "RGB", "RGBA"):
                 raise InputError(f"{path}: a picture in colour mode {image.mode}; the metrics need 8-bit grey or RGB")
             grey = np.asarray(image) if image.mode == "L" else luma_8bit(np.asarray(image.convert("RGB")))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        if isinstance(error, InputError):
-            raise
+    except InputError:
+        raise
+    except Exception as error:  # Pillow raises many kinds
         raise InputError(f"{path}: not a readable picture, or cut short ({error})") from error
     return torch.from_numpy(grey.astype(np.float32))[None]
 

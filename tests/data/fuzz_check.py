@@ -44,14 +44,19 @@ class Fuzzer:
         """All formats with all their mutations."""
         return [(name, kind) for name in FORMATS for kind in mutations_of(name)]
 
-    def run(self, name: str, kind: str, rng: np.random.Generator) -> tuple[str, str]:
+    def damage(self, name: str, kind: str, rng: np.random.Generator) -> dict[str, bytes]:
+        """The files of a format after a mutation."""
+        return mutations_of(name)[kind][1](self.sound_files(name)[0].files, rng)
+
+    def read(self, name: str, kind: str, files: dict[str, bytes]) -> tuple[str, str]:
         """
+        Args:
+            name, kind, files: what `damage` took and gave.
+
         Returns:
             One of `GOOD` or `BAD`, and what was said or seen.
         """
         original, expected = self.sound_files(name)
-        allowed, mutate = mutations_of(name)[kind]
-        files = mutate(original.files, rng)
         if files == original.files:
             return "same", "nothing was changed"
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
@@ -59,7 +64,7 @@ class Fuzzer:
             inside.mkdir()
             original.write(inside, files)
             outcome, detail = _outcome(original, inside, expected)
-        if outcome in GOOD and outcome not in _ALLOWED[allowed]:
+        if outcome in GOOD and outcome not in _ALLOWED[mutations_of(name)[kind][0]]:
             outcome = "refused although sound" if outcome == "refused" else "silently wrong"
         return outcome, detail
 

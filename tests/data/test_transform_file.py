@@ -7,6 +7,7 @@ import pytest
 import SimpleITK as sitk
 from conftest import motion
 
+from monai_fusion.data import transform_file
 from monai_fusion.data.transform_file import read_itk_transform, write_itk_transform
 from monai_fusion.errors import InputError
 
@@ -35,4 +36,24 @@ def test_what_is_written_is_read_by_itk(suffix: str, tmp_path: Path) -> None:
 def test_a_nonlinear_transform_is_refused(tmp_path: Path) -> None:
     sitk.WriteTransform(sitk.BSplineTransform(3), str(tmp_path / "t.tfm"))
     with pytest.raises(InputError, match="not a rigid or affine transform"):
+        read_itk_transform(tmp_path / "t.tfm")
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.h5"
+    write_itk_transform(path, np.eye(4))
+    content = path.read_bytes()
+    for damaged in (content[:100], content[: len(content) // 2], content[:8] + bytes(len(content) - 8)):
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match="not a readable ITK transform, or damaged"):
+            read_itk_transform(path)
+
+
+def test_a_reader_that_breaks_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As HDF5's library does on some damaged files: by a signal that no exception tells of."""
+    worker = tmp_path / "worker.py"
+    worker.write_text("import os\nos.abort()\n")
+    monkeypatch.setattr(transform_file, "_WORKER", worker)
+    write_itk_transform(tmp_path / "t.tfm", np.eye(4))
+    with pytest.raises(InputError, match="not a readable ITK transform, or damaged"):
         read_itk_transform(tmp_path / "t.tfm")
