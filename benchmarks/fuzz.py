@@ -142,6 +142,8 @@ def run(seed: int, numbers: list[int], workers: int) -> list[tuple[int, tuple[st
                 answer = worker.ask(number)
                 with lock:
                     found.append((number, answer))
+                    if answer[0] not in GOOD:
+                        print(number, *answer, flush=True)
                     if len(found) % 1000 == 0:
                         print(f"{len(found)} of {len(numbers)}", flush=True)
             worker.stop()

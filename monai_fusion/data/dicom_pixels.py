@@ -163,7 +163,6 @@ def _check_codestreams(dataset: Dataset, file: object) -> None:
 def _surplus(dataset: Dataset) -> bytes:
     """What follows the pixels that the header speaks of; a decoder would leave it out and bend the picture."""
     try:
-        expected = get_expected_length(dataset)
+        return bytes(dataset.PixelData[get_expected_length(dataset) :])
     except (AttributeError, TypeError, ValueError):
         return b""  # the decoder says what is missing
-    return bytes(dataset.PixelData[expected:])

@@ -88,6 +88,8 @@ def _open_zip(path: Path, stamp: tuple[int, int, int]) -> tuple[zipfile.ZipFile,
         if info.file_size > _MAX_MEMBER_BYTES:
             raise InputError(f"{path}: {info.filename!r} unpacks to more than 4 GiB; unpack it if you trust it")
         name = PurePosixPath(info.filename).as_posix()
+        if name == ".":
+            raise InputError(f"{path}: holds a file without a name; pack it again")
         if name in members:
             raise InputError(f"{path}: holds two files called {name!r}; pack it again")
         members[name] = info
