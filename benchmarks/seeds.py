@@ -15,8 +15,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "bundles" / "mmdrfuse" / "scripts")]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bundles" / "mmdrfuse" / "scripts"))
 
 from full_schedule import train
 
@@ -24,6 +24,7 @@ from monai_fusion.atomic import write_beside
 from monai_fusion.evaluation.machine import describe_machine
 from monai_fusion.evaluation.workflow import evaluate
 
+ROOT = Path(__file__).resolve().parents[1]
 STAGES = (["train_student", "student_default"], ["train_student", "student_default", "student_default_2"])
 DATASETS = ("mri_pet", "mri_spect")
 SHOWN = ("SD", "SCD", "VIF", "Qabf", "SSIM", "CC")

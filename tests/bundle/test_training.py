@@ -226,6 +226,26 @@ def launchers(nodes, port):
     return [[*common, f"--node_rank={rank}"] for rank in (0, 1)]
 
 
+def on_nodes(bundle, overrides, launchers, extra=("", "")):
+    """The exit code and the complaints of each node's torchrun."""
+    processes = [
+        subprocess.Popen(
+            command(
+                bundle, ["train_teacher", "multi_gpu_train"], overrides, ["-m", "torch.distributed.run", *arguments]
+            ) + [option] * bool(option),
+            env={**environment(), "CUDA_VISIBLE_DEVICES": "", "GLOO_SOCKET_IFNAME": "lo"}, stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL, text=True,
+        )
+        for arguments, option in zip(launchers, extra)
+    ]  # fmt: skip
+    try:
+        errors = [process.communicate(timeout=300)[1] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    return [(process.returncode, said) for process, said in zip(processes, errors)]
+
+
 @pytest.mark.parametrize("nodes", [1, 2])
 def test_two_processes_are_one_with_the_doubled_batch(bundle, settings, nodes):
     # Adam's first steps are as large for a gradient of rounding errors as for any other, but for its eps
@@ -235,24 +255,8 @@ def test_two_processes_are_one_with_the_doubled_batch(bundle, settings, nodes):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     del overrides["device"]
-    processes = [
-        subprocess.Popen(
-            command(
-                bundle, ["train_teacher", "multi_gpu_train"], overrides | {"batch_size": 3},
-                ["-m", "torch.distributed.run", *arguments],
-            ),
-            env={**environment(), "CUDA_VISIBLE_DEVICES": "", "GLOO_SOCKET_IFNAME": "lo"}, stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL, text=True,
-        )
-        for arguments in launchers(nodes, port)
-    ]  # fmt: skip
-    try:
-        for process in processes:
-            _, errors = process.communicate(timeout=300)
-            assert process.returncode == 0, errors[-3000:]
-    finally:
-        for process in processes:
-            process.kill()
+    overrides |= {"batch_size": 3}
+    assert [code for code, _ in on_nodes(bundle, overrides, launchers(nodes, port))] == [0] * nodes
     two, one = weights(settings["output_dir"]), weights(settings["output_dir"] + "_one")
     for name in one:
         torch.testing.assert_close(two[name], one[name], rtol=0, atol=1e-5)
@@ -262,6 +266,10 @@ def test_two_processes_are_one_with_the_doubled_batch(bundle, settings, nodes):
         for end in ("", "_one")
     ]
     torch.testing.assert_close(scores[0], scores[1], rtol=0, atol=1e-4)  # every rank's patches are in the memory
+    if nodes == 2:  # a machine that does not find the checkpoint would begin anew while the other goes on
+        elsewhere = [f"--output_dir={settings['output_dir']}{end}" for end in ("", "_elsewhere")]
+        ends = on_nodes(bundle, overrides | {"max_epochs": 2}, launchers(nodes, port), elsewhere)
+        assert all(code != 0 and "1 of 2 processes find this checkpoint" in errors for code, errors in ends)
 
 
 def test_patches_streamed_from_a_store_train_as_those_of_the_pictures(
