@@ -58,7 +58,11 @@ def write_frontier(path: Path, summaries: dict[str, dict[str, Any]]) -> None:
             place = relative_metrics(cells, summary[YARDSTICK]), both_kept(cells)
             metrics.plot(*place, linestyle="", **style)
             text = f"{method}\nbest: {', '.join(won[method])}" if method in won else method
-            metrics.annotate(text, place, (5, 3), textcoords="offset points", fontsize=7)
+            above = method.startswith("model")  # a model's beside a rival's
+            metrics.annotate(
+                text, place, (0, 6 if above else -6), textcoords="offset points", fontsize=7, ha="center",
+                va="bottom" if above else "top",
+            )  # fmt: skip
         kept.set(xlabel="MRI lesions kept", ylabel="functional lesions kept", title=title)
         values = [[cells[name]["mean"] for cells in summary.values()] for name in ("kept_mri", "kept_functional")]
         kept.set(xlim=(min(values[0]) - 0.05, max(values[0]) + 0.1), ylim=(min(values[1]) - 0.05, max(values[1]) + 0.1))
@@ -66,7 +70,7 @@ def write_frontier(path: Path, summaries: dict[str, dict[str, Any]]) -> None:
             xlabel=f"the six metrics, multiples of those of {YARDSTICK}", ylabel="lesions of both kept", title=title
         )
         metrics.set_xmargin(0.35)
-        metrics.set_ymargin(0.15)
+        metrics.set_ymargin(0.2)
         for panel in (kept, metrics):
             panel.grid(alpha=0.3)
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=8)

@@ -19,7 +19,13 @@ def add_prepare(commands: Any) -> None:
         "visible/train, or ir and vis; or pictures with both side by side, visible left.",
     )
     prepare.add_argument("sources", metavar="SOURCE", nargs="+", help="folder with pairs")
-    prepare.add_argument("-o", "--output", metavar="FILE", required=True, help=".npy; how it was made goes into .json")
+    prepare.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        required=True,
+        help=".npy, how it was made goes into .json; or .zarr, to stream",
+    )
     prepare.add_argument("--size", metavar="N", type=int, default=128, help="side of a patch (default: %(default)s)")
     prepare.add_argument("--stride", metavar="N", type=int, help="from patch to patch, in pixels (default: the size)")
     prepare.add_argument("--limit", metavar="N", type=int, help="so many pairs, spread evenly over all (default: all)")
@@ -32,14 +38,20 @@ def add_prepare(commands: Any) -> None:
 def _prepare(args: argparse.Namespace) -> None:
     from monai_fusion.data.patches import PatchPairs, npy_file
     from monai_fusion.data.picture_pairs import OnDamaged, find_pairs
+    from monai_fusion.data.streamed_patches import StreamedPatches, is_store
 
-    output = npy_file(args.output)
+    output = args.output if is_store(args.output) else npy_file(args.output)
     on_damaged: OnDamaged = "skip" if args.skip_damaged else "raise"
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         pairs = [find_pairs(source, args.visible, args.infrared, on_damaged) for source in args.sources]
-        patches = PatchPairs.grid(pairs, args.size, args.stride, args.limit, on_damaged, progress=sys.stderr.isatty())
-    patches.save(output)
+        cutting = (pairs, args.size, args.stride, args.limit, on_damaged, sys.stderr.isatty())
+        patches: PatchPairs | StreamedPatches
+        if is_store(output):
+            patches = StreamedPatches.write_grid(output, *cutting)
+        else:
+            patches = PatchPairs.grid(*cutting)
+            patches.save(output)
     print(f"{len(patches)} patches of {patches.facts['pairs']} pairs are in {output}")
 
 

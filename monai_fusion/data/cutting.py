@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,15 +14,49 @@ import numpy as np
 import torch
 from PIL import ImageFile
 
-from monai_fusion.data.picture_pairs import OnDamaged, PicturePair, read_pair
+from monai_fusion.data.picture_pairs import OnDamaged, PicturePair, PictureSource, gather_pairs, read_pair
 from monai_fusion.errors import InputError
 
-__all__ = ["Vary", "grid_patches", "random_crop", "read_and_cut"]
+__all__ = ["Vary", "at_least_one", "grid_patches", "plan_grid", "random_crop", "read_and_cut"]
 
 #: Changes a crop ``(2, size, size)``, float32 in [0, 1], to another of the same shape, drawing from the generator.
 Vary = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 
 _THREADS = 8
+_AHEAD = 4 * _THREADS  # pairs that may wait to be taken, so that many pictures need no more memory than a few
+
+
+def plan_grid(
+    source: PictureSource, size: int, stride: int | None, limit: int | None, on_damaged: OnDamaged
+) -> tuple[list[PicturePair], int]:
+    """The pairs to be cut on a grid, and the distance from one patch to the next.
+
+    Args:
+        source: see `gather_pairs`.
+        size: side of a patch, in pixels.
+        stride: in pixels; `size` by default.
+        limit: take so many pairs, spread evenly over the names in their order; all by default.
+        on_damaged: what to do about a picture without its partner.
+
+    Raises:
+        InputError: a number below 1, no pair, or a damaged one.
+    """
+    stride = size if stride is None else stride
+    for name, number in (("size", size), ("stride", stride), ("limit", limit)):
+        at_least_one(name, number)
+    pairs = gather_pairs(source, on_damaged)
+    if limit is not None and limit < len(pairs):
+        pairs = [pairs[i * len(pairs) // limit] for i in range(limit)]
+    return pairs, stride
+
+
+def at_least_one(name: str, number: int | None) -> None:
+    """
+    Raises:
+        InputError: the number is given and below 1.
+    """
+    if number is not None and number < 1:
+        raise InputError(f"{name} is {number}; choose 1 or more")
 
 
 def grid_patches(picture: torch.Tensor, size: int, stride: int) -> torch.Tensor:
@@ -51,20 +86,22 @@ def read_and_cut(
     pairs: Sequence[PicturePair],
     size: int,
     cut: Callable[[int, torch.Tensor], torch.Tensor],
+    take: Callable[[int, torch.Tensor], None],
     on_damaged: OnDamaged,
     progress: bool,
-) -> tuple[dict[int, torch.Tensor], list[str]]:
-    """Reads pairs in several threads (Pillow and torch let go of the interpreter) and cuts each.
+) -> list[str]:
+    """Reads pairs in several threads (Pillow and torch let go of the interpreter), cuts each, and hands the cuts on.
 
     Args:
         pairs: what to read.
         size: what a picture must measure at least.
         cut: makes ``(n, 2, size, size)`` of the number of a pair and its picture ``(2, H, W)`` uint8.
+        take: gets the number and the cuts of every sound pair, in order, in the thread that called.
         on_damaged: what to do about a pair that cannot be read or is too small.
         progress: show a bar.
 
     Returns:
-        The cuts of the sound pairs by their number, in order, and the names of the others.
+        The names of the pairs that were left out.
 
     Raises:
         InputError: a damaged pair, or none that is sound.
@@ -80,19 +117,28 @@ def read_and_cut(
             return error
         return cut(number, picture)
 
-    cuts, skipped = {}, []
+    skipped = []
     with _whole_pictures_only(), _cancelling_pool() as pool:
-        for number, result in enumerate(_bar(pool.map(work, range(len(pairs))), len(pairs), progress)):
+        for number, result in enumerate(_bar(_map_ahead(pool, work, len(pairs)), len(pairs), progress)):
             if not isinstance(result, InputError):
-                cuts[number] = result
+                take(number, result)
             elif on_damaged != "skip":
                 raise InputError(f"{result}; mend or remove it, or skip damaged pairs") from result
             else:
                 skipped.append(pairs[number].name)
                 warnings.warn(f"{result}; left out", stacklevel=3)
-    if not cuts:
+    if len(skipped) == len(pairs):
         raise InputError(f"none of {len(pairs)} pairs can be used; name a folder with sound ones")
-    return cuts, skipped
+    return skipped
+
+
+def _map_ahead(pool: ThreadPoolExecutor, work: Callable[[int], Any], count: int) -> Iterator[Any]:
+    """As the pool's map, with few results waiting."""
+    waiting = deque(pool.submit(work, number) for number in range(min(_AHEAD, count)))
+    for number in range(count):
+        yield waiting.popleft().result()
+        if number + _AHEAD < count:
+            waiting.append(pool.submit(work, number + _AHEAD))
 
 
 @contextmanager

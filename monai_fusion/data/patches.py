@@ -13,8 +13,9 @@ from torch.utils.data import Dataset
 
 import monai_fusion
 from monai_fusion.atomic import write_beside
-from monai_fusion.data.cutting import Vary, grid_patches, random_crop, read_and_cut
+from monai_fusion.data.cutting import Vary, at_least_one, grid_patches, plan_grid, random_crop, read_and_cut
 from monai_fusion.data.picture_pairs import CHANNELS, OnDamaged, PictureSource, gather_pairs
+from monai_fusion.data.streamed_patches import StreamedPatches, is_store
 from monai_fusion.errors import InputError
 
 __all__ = ["PatchPairs", "npy_file", "open_patches", "pass_batch"]
@@ -67,17 +68,14 @@ class PatchPairs(Dataset[dict[str, torch.Tensor]]):
         Raises:
             InputError: no pair, or a damaged one.
         """
-        stride = size if stride is None else stride
-        _at_least_one(size=size, stride=stride, limit=limit)
-        pairs = gather_pairs(source, on_damaged)
-        if limit is not None and limit < len(pairs):
-            pairs = [pairs[i * len(pairs) // limit] for i in range(limit)]
+        pairs, step = plan_grid(source, size, stride, limit, on_damaged)
 
         def cut(number: int, picture: torch.Tensor) -> torch.Tensor:
-            return grid_patches(picture, size, stride)
+            return grid_patches(picture, size, step)
 
-        cuts, skipped = read_and_cut(pairs, size, cut, on_damaged, progress)
-        facts = {"layout": "grid", "size": size, "stride": stride, "pairs": len(cuts), "skipped": skipped}
+        cuts: dict[int, torch.Tensor] = {}
+        skipped = read_and_cut(pairs, size, cut, cuts.__setitem__, on_damaged, progress)
+        facts = {"layout": "grid", "size": size, "stride": step, "pairs": len(cuts), "skipped": skipped}
         return cls(torch.cat(list(cuts.values())), facts)
 
     @classmethod
@@ -109,7 +107,8 @@ class PatchPairs(Dataset[dict[str, torch.Tensor]]):
             InputError: no pair, or a damaged one.
             ValueError: `vary` returns another shape, or values that are not finite.
         """
-        _at_least_one(size=size, count=count)
+        at_least_one("size", size)
+        at_least_one("count", count)
         pairs = gather_pairs(source, on_damaged)
         order = np.random.default_rng(seed).permutation(len(pairs)).tolist()[:count]
 
@@ -117,7 +116,8 @@ class PatchPairs(Dataset[dict[str, torch.Tensor]]):
             indices = range(number, count, len(pairs))
             return torch.stack([random_crop(picture, size, (seed, index), vary) for index in indices])
 
-        cuts, skipped = read_and_cut([pairs[i] for i in order], size, cut, on_damaged, progress)
+        cuts: dict[int, torch.Tensor] = {}
+        skipped = read_and_cut([pairs[i] for i in order], size, cut, cuts.__setitem__, on_damaged, progress)
         facts = {"layout": "random crops", "size": size, "seed": seed, "pairs": len(cuts), "skipped": skipped}
         facts["vary"] = None if vary is None else getattr(vary, "__qualname__", type(vary).__qualname__)
         indices = torch.cat([torch.arange(number, count, len(pairs)) for number in cuts])
@@ -184,17 +184,24 @@ def open_patches(
     stride: int | None = None,
     limit: int | None = None,
     on_damaged: OnDamaged = "raise",
-) -> PatchPairs:
-    """Patches as a configuration names them: a prepared ``.npy`` as it is, anything else cut by `PatchPairs.grid`.
+) -> PatchPairs | StreamedPatches:
+    """Patches as a configuration names them: a prepared ``.npy`` or ``.zarr`` as it is, anything else cut by
+    `PatchPairs.grid`.
 
     Raises:
-        InputError: as `PatchPairs.load` and `PatchPairs.grid`, or the prepared patches are of another size.
+        InputError: as `PatchPairs.load`, `StreamedPatches` and `PatchPairs.grid`, or the prepared patches are of
+            another size.
     """
-    if not isinstance(source, str | Path) or Path(source).suffix != ".npy":
-        return PatchPairs.grid(source, size, stride, limit, on_damaged)
-    patches = PatchPairs.load(source)
-    if patches.patches.shape[2:] != (size, size):
+    patches: PatchPairs | StreamedPatches
+    if is_store(source):
+        patches = StreamedPatches(str(source))
+        height, width = patches.shape[2:]
+    elif isinstance(source, str | Path) and Path(source).suffix == ".npy":
+        patches = PatchPairs.load(source)
         height, width = patches.patches.shape[2:]
+    else:
+        return PatchPairs.grid(source, size, stride, limit, on_damaged)
+    if (height, width) != (size, size):
         raise InputError(f"{source}: its patches are {width}x{height}, not {size}x{size}; set size, or prepare anew")
     return patches
 
@@ -206,11 +213,5 @@ def npy_file(file: str | Path) -> Path:
         InputError: it ends otherwise.
     """
     if Path(file).suffix != ".npy":
-        raise InputError(f"{file}: patches are kept in a file that ends in .npy; name it so")
+        raise InputError(f"{file}: patches are kept in a file that ends in .npy, or a store in .zarr; name it so")
     return Path(file)
-
-
-def _at_least_one(**numbers: int | None) -> None:
-    for name, number in numbers.items():
-        if number is not None and number < 1:
-            raise InputError(f"{name} is {number}; choose 1 or more")

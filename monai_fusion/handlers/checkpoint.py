@@ -47,8 +47,14 @@ class TrainingCheckpoint:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._save)
 
     def _load(self, engine: Engine) -> None:
-        if not self.path.exists():
+        found, processes = idist.all_reduce(int(self.path.exists())), idist.get_world_size()
+        if not found:
             return
+        if found != processes:  # on machines without a common disk
+            raise InputError(
+                f"{self.path}: {found} of {processes} processes find this checkpoint; copy it to where all do, "
+                "or remove it to begin anew"
+            )
         try:
             state = torch.load(self.path, map_location="cpu", weights_only=True)
             for name, item in self.objects.items():

