@@ -62,14 +62,27 @@ def ycc_to_rgb(luma: torch.Tensor, chroma: torch.Tensor) -> torch.Tensor:
     Returns:
         ``(3, ...)`` in [0, 1].
     """
+    offset = _offset_of(chroma)
     y = luma[0]
+    return (y + _fit(y, *_reach(offset)) * offset).clamp_(0, 1)
+
+
+def _offset_of(chroma: torch.Tensor) -> torch.Tensor:
+    """What red, green and blue lie above the luma, ``(3, ...)``."""
     blue = chroma[0] * (2 * (1 - _LUMA[2]))
     red = chroma[1] * (2 * (1 - _LUMA[0]))
     green = -(_LUMA[2] * blue + _LUMA[0] * red) / _LUMA[1]
-    offset = torch.stack([red, green, blue])
-    room = torch.where(offset > 0, 1 - y, y)
-    fit = (room / offset.abs().clamp_min(1e-12)).amin(dim=0).clamp_max(1)
-    return (y + fit * offset).clamp_(0, 1)
+    return torch.stack([red, green, blue])
+
+
+def _reach(offset: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """How far a chroma reaches above the luma, and how far below it."""
+    return offset.amax(dim=0).clamp_min(1e-12), offset.amin(dim=0).neg_().clamp_min_(1e-12)
+
+
+def _fit(y: torch.Tensor, above: torch.Tensor, below: torch.Tensor) -> torch.Tensor:
+    """The share of a chroma that fits into RGB at a luma, 0 to 1."""
+    return torch.minimum((1 - y) / above, y / below).clamp_(max=1)
 
 
 def color_table(name: str) -> torch.Tensor:
@@ -141,7 +154,8 @@ class ColorizeFusedd(MapTransform):
         self.image_key = image_key
         self.chroma_key = chroma_key
         self.color_key = color_key
-        self._map_chroma = rgb_to_ycc(color_table(color_map).T)[1]
+        offset = _offset_of(rgb_to_ycc(color_table(color_map).T)[1])
+        self._map = [*offset.unbind(), *_reach(offset)]
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         out = dict(data)
@@ -150,12 +164,19 @@ class ColorizeFusedd(MapTransform):
             given = self.chroma_key in out
             source = convert_to_tensor(out[self.chroma_key if given else self.image_key], track_meta=False).cpu()
             color = torch.empty((3, *fused.shape[1:]), dtype=torch.uint8)
-            for i in range(fused.shape[-1]):  # a plane at a time: the float RGB of a whole volume would be large
-                chroma = source[..., i] if given else self._chroma_of(source[self.functional_channel, ..., i])
-                rgb = ycc_to_rgb(fused[..., i], chroma)
-                color[..., i] = (rgb * 255).round_().to(torch.uint8)
+            for i in range(fused.shape[1]):  # a plane at a time: the float RGB of a whole volume would be large
+                y = fused[0, i]
+                if given:
+                    rgb = ycc_to_rgb(y[None], source[:, i])
+                else:
+                    rgb = self._paint(y, source[self.functional_channel, i])
+                color[:, i] = rgb.mul_(255).round_()
             out[self.color_key] = MetaTensor(color, meta=dict(out[key].meta))
         return out
 
-    def _chroma_of(self, uptake: torch.Tensor) -> torch.Tensor:
-        return self._map_chroma[:, (uptake * 255).round().long()]
+    def _paint(self, y: torch.Tensor, uptake: torch.Tensor) -> torch.Tensor:
+        """As `ycc_to_rgb`, with all that depends on the uptake alone looked up: ``(3, ...)``."""
+        index = (uptake * 255).round_().to(torch.int32).ravel()
+        *offset, above, below = (each[index].view_as(y) for each in self._map)
+        fit = _fit(y, above, below)
+        return torch.stack([y + fit * each for each in offset]).clamp_(0, 1)
