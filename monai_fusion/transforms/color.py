@@ -33,6 +33,8 @@ _PALETTES = {
 #: rainbow (blue to red, fading to black below a quarter) keeps its colour to the top.
 COLOR_MAPS = (*_PALETTES, "rainbow", "grey")
 
+_AT_ONCE = 16  # planes, which lie across the memory
+
 
 def rgb_to_ycc(rgb: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Luma and chroma of BT.601, full range.
@@ -163,20 +165,25 @@ class ColorizeFusedd(MapTransform):
             fused = convert_to_tensor(out[key], track_meta=False).cpu()
             given = self.chroma_key in out
             source = convert_to_tensor(out[self.chroma_key if given else self.image_key], track_meta=False).cpu()
-            color = torch.empty((3, *fused.shape[1:]), dtype=torch.uint8)
-            for i in range(fused.shape[1]):  # a plane at a time: the float RGB of a whole volume would be large
-                y = fused[0, i]
-                if given:
-                    rgb = ycc_to_rgb(y[None], source[:, i])
-                else:
-                    rgb = self._paint(y, source[self.functional_channel, i])
-                color[:, i] = rgb.mul_(255).round_()
+            shape = fused.shape[1:]
+            color = torch.empty((*reversed(shape), 3), dtype=torch.uint8)  # as NIfTI and DICOM write it
+            for start in range(0, shape[-1], _AT_ONCE):
+                stop = min(start + _AT_ONCE, shape[-1])
+                planes = [
+                    each[..., start:stop].permute(*reversed(range(each.ndim))).contiguous()
+                    for each in (fused[0], *(source if given else source[self.functional_channel, None]))
+                ]
+                for k, (y, *channels) in enumerate(zip(*planes), start):  # float RGB takes a lot of memory
+                    rgb = ycc_to_rgb(y[None], torch.stack(channels)) if given else self._paint(y, *channels)
+                    for c, channel in enumerate(rgb):
+                        color[k, ..., c] = channel.mul_(255).round_()
+            color = color.permute(-1, *reversed(range(len(shape))))
             out[self.color_key] = MetaTensor(color, meta=dict(out[key].meta))
         return out
 
-    def _paint(self, y: torch.Tensor, uptake: torch.Tensor) -> torch.Tensor:
-        """As `ycc_to_rgb`, with all that depends on the uptake alone looked up: ``(3, ...)``."""
+    def _paint(self, y: torch.Tensor, uptake: torch.Tensor) -> list[torch.Tensor]:
+        """As `ycc_to_rgb`, with all that depends on the uptake alone looked up: red, green, blue."""
         index = (uptake * 255).round_().to(torch.int32).ravel()
-        *offset, above, below = (each[index].view_as(y) for each in self._map)
+        *offset, above, below = (each.index_select(0, index).view_as(y) for each in self._map)
         fit = _fit(y, above, below)
-        return torch.stack([y + fit * each for each in offset]).clamp_(0, 1)
+        return [each.mul_(fit).add_(y).clamp_(0, 1) for each in offset]
