@@ -85,8 +85,8 @@ class SaveNiftid(_Save):
         if not self.is_volume(data):
             return {}
         fused = convert_to_tensor(data["pred"], track_meta=False)[0].float().cpu().numpy()
-        color = convert_to_tensor(data["fused_color"], track_meta=False).permute(1, 2, 3, 0).contiguous().numpy()
-        volumes = {"fused.nii.gz": fused, "fused_color.nii.gz": color.view(RGB24)[..., 0]}
+        color = convert_to_tensor(data["fused_color"], track_meta=False).permute(3, 2, 1, 0).contiguous().numpy()
+        volumes = {"fused.nii.gz": fused, "fused_color.nii.gz": color.view(RGB24)[..., 0].T}
 
         def write(name: str) -> None:
             with writing(self.output.file(name)) as path:
