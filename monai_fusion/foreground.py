@@ -31,9 +31,22 @@ def foreground(volume: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     labels, parts = ndimage.label(mask)
     if parts > 1:
         mask = labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
+    return coarse, _fill_holes(mask)
+
+
+def _fill_holes(mask: np.ndarray) -> np.ndarray:
+    """Fills what is enclosed in a slice along any axis: SciPy's `binary_fill_holes` slice by slice, all slices at once."""
     filled = mask.copy()
+    cross = ndimage.generate_binary_structure(mask.ndim, 1)
     for axis in range(mask.ndim):
-        for i in range(mask.shape[axis]):
-            plane = (slice(None),) * axis + (i,)
-            filled[plane] |= ndimage.binary_fill_holes(mask[plane])
-    return coarse, filled
+        within = cross.copy()
+        for beside in (0, 2):  # not connected to the slices beside
+            within[(slice(None),) * axis + (beside,)] = False
+        holes, count = ndimage.label(~mask, within)
+        open_ = np.zeros(count + 1, dtype=bool)
+        for other in set(range(mask.ndim)) - {axis}:
+            for edge in (0, -1):
+                open_[holes.take(edge, axis=other)] = True
+        open_[0] = True  # the mask itself
+        filled |= ~open_[holes]
+    return filled

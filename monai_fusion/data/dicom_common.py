@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import highdicom
 import numpy as np
 from highdicom.sr import CodedConcept
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
-from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import UID, BlendingSoftcopyPresentationStateStorage, generate_uid
 
 import monai_fusion
+from monai_fusion.data.dicom_patient import TYPE_2, copy_patient_and_study
 from monai_fusion.data.dicom_references import image_references, instance_references, series_item
 from monai_fusion.data.dicom_source import SourceImage, SourceImages, read_source_images, reading
 from monai_fusion.data.source import LPS_TO_RAS
 from monai_fusion.slices import SlicePlan
 
-__all__ = ["FusedStudy", "save"]
+__all__ = ["FusedStudy"]
 
 #: Why a result refers to an image of each source: CID 7202.
 _PURPOSES = {
@@ -131,7 +131,7 @@ class FusedStudy:
         return generate_uid(entropy_srcs=[self.identity, *what])
 
     def begin(self, name: str, number: int, sop_class: str, modality: str, description: str) -> Dataset:
-        """A new object with the modules that are the same in every result; `save` needs its SOP Instance UID still.
+        """A new object with the modules that are the same in every result; it needs its SOP Instance UID still.
 
         Args:
             name: which of the results it is, for its UIDs.
@@ -146,28 +146,24 @@ class FusedStudy:
         template = self.template
         now = self._time(template)
         study_uid = self.uid("study") if template is None else template.StudyInstanceUID
-        instance = highdicom.SOPClass(
-            study_instance_uid=study_uid,
-            series_instance_uid=self.uid(name, "series"),
-            series_number=number,
-            sop_instance_uid=study_uid,  # taken out again below
-            sop_class_uid=sop_class,
-            instance_number=1,
-            modality=modality,
-            manufacturer="monai-fusion",
-            manufacturer_model_name=self.report["model"]["name"],
-            series_description=f"{description} (research use only)",
-            transfer_syntax_uid=ExplicitVRLittleEndian,
-            coding_schemes=[
-                highdicom.coding_schemes.CodingSchemeIdentificationItem(
-                    _PRIVATE_SCHEME, name="monai-fusion", responsible_organization="monai-fusion"
-                )
-            ],
-        )
-        instance.add_new("SoftwareVersions", "LO", self._versions)
-        del instance.SOPInstanceUID, instance.InstanceNumber
+        instance = Dataset()
+        instance.update(dict.fromkeys(TYPE_2))
+        instance.StudyInstanceUID = study_uid
+        instance.SeriesInstanceUID = self.uid(name, "series")
+        instance.SeriesNumber = number
+        instance.SOPClassUID = sop_class
+        instance.Modality = modality
+        instance.Manufacturer = "monai-fusion"
+        instance.ManufacturerModelName = self.report["model"]["name"]
+        instance.SoftwareVersions = self._versions
+        instance.SeriesDescription = f"{description} (research use only)"
+        instance.CodingSchemeIdentificationSequence = [
+            highdicom.coding_schemes.CodingSchemeIdentificationItem(
+                _PRIVATE_SCHEME, name="monai-fusion", responsible_organization="monai-fusion"
+            )
+        ]
         for what in ("InstanceCreation", "Content", "Series"):
-            if what == "Series" or f"{what}Date" in instance:  # a presentation state has no content date
+            if what != "Content" or sop_class != BlendingSoftcopyPresentationStateStorage:  # it has none
                 setattr(instance, f"{what}Date", now.strftime("%Y%m%d"))
                 setattr(instance, f"{what}Time", now.strftime("%H%M%S.%f"))
         if template is not None:
@@ -206,7 +202,7 @@ class FusedStudy:
         """Patient and study modules, and what belongs to the patient's position."""
         wanted = _PSEUDONYMISED if self.deidentified else ("TimezoneOffsetFromUTC",)
         if not self.deidentified:
-            instance.copy_patient_and_study_information(source)
+            copy_patient_and_study(instance, source)
         for keyword in (*_CARRIED, *wanted):
             if keyword in source:
                 instance.add(source[keyword])
@@ -304,14 +300,6 @@ class FusedStudy:
 
     def all_sources(self) -> dict[str, Sequence[SourceImage]]:
         return {role: source.images for role, source in self.sources.items()}
-
-
-def save(instance: Dataset, path: Path) -> None:
-    """Writes an object as a DICOM file, explicit little endian."""
-    instance.file_meta = FileMetaDataset()
-    instance.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    path.parent.mkdir(parents=True, exist_ok=True)
-    instance.save_as(path, enforce_file_format=True)
 
 
 def _study_time(source: Dataset | None) -> datetime:

@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import MRImageStorage
 
 from monai_fusion.data.dicom_common import FusedStudy
-from monai_fusion.data.dicom_geometry import set_plane
+from monai_fusion.data.dicom_geometry import plane_attributes, set_plane
 from monai_fusion.data.dicom_source import SourceImage, reading
 
 __all__ = ["STORED_MAX", "grey_series"]
@@ -24,6 +24,7 @@ __all__ = ["STORED_MAX", "grey_series"]
 STORED_MAX = 4095
 
 _SERIES_NUMBER = 9001
+_AT_ONCE = 16
 
 #: What the MR Image module requires: where an enhanced MR object keeps it, and what is written where it is unknown.
 _ACQUISITION: dict[str, tuple[str, str, str | None]] = {
@@ -55,40 +56,60 @@ def grey_series(study: FusedStudy, fused: torch.Tensor) -> Iterator[Dataset]:
     base.PixelRepresentation = 0
     base.WindowCenter, base.WindowWidth = (STORED_MAX + 1) / 2, STORED_MAX + 1
     study.set_frame_of_reference(base)
-    volume = fused[None]
-    for k in range(study.shape[2]):
-        instance = Dataset()
-        instance.update(base)
-        instance.SOPInstanceUID = study.uid("slice", str(k))
-        instance.InstanceNumber = k + 1
-        set_plane(instance, study.affine, k, study.frame_of_reference)
-        sources = study.sources_of_slice(k)
-        study.set_sources(instance, sources)
-        _set_acquisition(instance, next(iter(sources.get("mri", [])), None))
-        pixels = study.plan.take(volume, k, k + 1)[0, 0].numpy()
-        instance.PixelData = np.round(np.clip(pixels, 0, 1) * STORED_MAX).astype(np.uint16).tobytes()
-        yield instance
+    set_plane(base, study.affine, 0, study.frame_of_reference)
+    del base.ImagePositionPatient  # each slice has its own
+    acquisition = Dataset()
+    for start in range(0, study.shape[2], _AT_ONCE):  # slices may lie across the memory
+        stop = min(start + _AT_ONCE, study.shape[2])
+        values = study.plan.take(fused[None], start, stop)[:, 0].clamp(0, 1).mul_(STORED_MAX).round_()
+        for k, stored in enumerate(values.numpy().astype(np.uint16, order="C"), start):
+            sources = study.sources_of_slice(k)
+            acquisition = _acquisition(next(iter(sources.get("mri", [])), None), acquisition)
+            instance = Dataset()
+            instance.update(base)
+            instance.update(acquisition)
+            instance.SOPInstanceUID = study.uid("slice", str(k))
+            instance.InstanceNumber = k + 1
+            instance.ImagePositionPatient = plane_attributes(study.affine, k)["ImagePositionPatient"]
+            study.set_sources(instance, sources)
+            instance.PixelData = stored.tobytes()
+            yield instance
 
 
-def _set_acquisition(instance: Dataset, source: SourceImage | None) -> None:
-    """The attributes of the MR Image module, and the slice thickness, which is less than the spacing in a gap."""
+def _acquisition(source: SourceImage | None, before: Dataset) -> Dataset:
+    """The attributes of the MR Image module, and the slice thickness, which is less than the spacing in a gap.
+
+    Args:
+        source: the slice they are taken from.
+        before: those of the slice before, whose elements are taken where they say the same: `DicomWriter` knows them.
+    """
     if source is None:
-        for keyword, (_, _, fallback) in _ACQUISITION.items():
-            setattr(instance, keyword, fallback)
-        return
-    with reading(source.header.filename):
-        for keyword, (enhanced, group, fallback) in _ACQUISITION.items():
-            value: Any = source.header.get(keyword)
-            if value is None and source.frame is not None:
-                value = source.attribute(enhanced, group)
-                if value is None:
-                    value = source.group(_CONVERTED).get(keyword)
-            setattr(instance, keyword, fallback if value is None else value)
-        pulses = source.header.get("EchoPulseSequence")
-        if "ScanningSequence" not in source.header and pulses in _ECHO_PULSES:
-            instance.ScanningSequence = _ECHO_PULSES[pulses]
-        if source.header.get("MagneticFieldStrength"):
-            instance.MagneticFieldStrength = source.header.MagneticFieldStrength
-        thickness = source.attribute("SliceThickness", "PixelMeasuresSequence")
-        if thickness:
-            instance.SliceThickness = thickness
+        found: dict[str, Any] = {keyword: fallback for keyword, (_, _, fallback) in _ACQUISITION.items()}
+    else:
+        with reading(source.header.filename):
+            found = dict(_acquisition_of(source))
+    acquisition = Dataset()
+    for keyword, value in found.items():
+        if keyword in before and before[keyword].value == value:
+            acquisition.add(before[keyword])
+        else:
+            setattr(acquisition, keyword, value)
+    return acquisition
+
+
+def _acquisition_of(source: SourceImage) -> Iterator[tuple[str, Any]]:
+    for keyword, (enhanced, group, fallback) in _ACQUISITION.items():
+        value: Any = source.header.get(keyword)
+        if value is None and source.frame is not None:
+            value = source.attribute(enhanced, group)
+            if value is None:
+                value = source.group(_CONVERTED).get(keyword)
+        yield keyword, fallback if value is None else value
+    pulses = source.header.get("EchoPulseSequence")
+    if "ScanningSequence" not in source.header and pulses in _ECHO_PULSES:
+        yield "ScanningSequence", _ECHO_PULSES[pulses]
+    if source.header.get("MagneticFieldStrength"):
+        yield "MagneticFieldStrength", source.header.MagneticFieldStrength
+    thickness = source.attribute("SliceThickness", "PixelMeasuresSequence")
+    if thickness:
+        yield "SliceThickness", thickness

@@ -33,6 +33,8 @@ _PALETTES = {
 #: rainbow (blue to red, fading to black below a quarter) keeps its colour to the top.
 COLOR_MAPS = (*_PALETTES, "rainbow", "grey")
 
+_AT_ONCE = 16  # planes, which lie across the memory
+
 
 def rgb_to_ycc(rgb: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Luma and chroma of BT.601, full range.
@@ -62,14 +64,27 @@ def ycc_to_rgb(luma: torch.Tensor, chroma: torch.Tensor) -> torch.Tensor:
     Returns:
         ``(3, ...)`` in [0, 1].
     """
+    offset = _offset_of(chroma)
     y = luma[0]
+    return (y + _fit(y, *_reach(offset)) * offset).clamp_(0, 1)
+
+
+def _offset_of(chroma: torch.Tensor) -> torch.Tensor:
+    """What red, green and blue lie above the luma, ``(3, ...)``."""
     blue = chroma[0] * (2 * (1 - _LUMA[2]))
     red = chroma[1] * (2 * (1 - _LUMA[0]))
     green = -(_LUMA[2] * blue + _LUMA[0] * red) / _LUMA[1]
-    offset = torch.stack([red, green, blue])
-    room = torch.where(offset > 0, 1 - y, y)
-    fit = (room / offset.abs().clamp_min(1e-12)).amin(dim=0).clamp_max(1)
-    return (y + fit * offset).clamp_(0, 1)
+    return torch.stack([red, green, blue])
+
+
+def _reach(offset: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """How far a chroma reaches above the luma, and how far below it."""
+    return offset.amax(dim=0).clamp_min(1e-12), offset.amin(dim=0).neg_().clamp_min_(1e-12)
+
+
+def _fit(y: torch.Tensor, above: torch.Tensor, below: torch.Tensor) -> torch.Tensor:
+    """The share of a chroma that fits into RGB at a luma, 0 to 1."""
+    return torch.minimum((1 - y) / above, y / below).clamp_(max=1)
 
 
 def color_table(name: str) -> torch.Tensor:
@@ -141,7 +156,8 @@ class ColorizeFusedd(MapTransform):
         self.image_key = image_key
         self.chroma_key = chroma_key
         self.color_key = color_key
-        self._map_chroma = rgb_to_ycc(color_table(color_map).T)[1]
+        offset = _offset_of(rgb_to_ycc(color_table(color_map).T)[1])
+        self._map = [*offset.unbind(), *_reach(offset)]
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         out = dict(data)
@@ -149,13 +165,25 @@ class ColorizeFusedd(MapTransform):
             fused = convert_to_tensor(out[key], track_meta=False).cpu()
             given = self.chroma_key in out
             source = convert_to_tensor(out[self.chroma_key if given else self.image_key], track_meta=False).cpu()
-            color = torch.empty((3, *fused.shape[1:]), dtype=torch.uint8)
-            for i in range(fused.shape[-1]):  # a plane at a time: the float RGB of a whole volume would be large
-                chroma = source[..., i] if given else self._chroma_of(source[self.functional_channel, ..., i])
-                rgb = ycc_to_rgb(fused[..., i], chroma)
-                color[..., i] = (rgb * 255).round_().to(torch.uint8)
+            shape = fused.shape[1:]
+            color = torch.empty((*reversed(shape), 3), dtype=torch.uint8)  # as NIfTI and DICOM write it
+            for start in range(0, shape[-1], _AT_ONCE):
+                stop = min(start + _AT_ONCE, shape[-1])
+                planes = [
+                    each[..., start:stop].permute(*reversed(range(each.ndim))).contiguous()
+                    for each in (fused[0], *(source if given else source[self.functional_channel, None]))
+                ]
+                for k, (y, *channels) in enumerate(zip(*planes), start):  # float RGB takes a lot of memory
+                    rgb = ycc_to_rgb(y[None], torch.stack(channels)) if given else self._paint(y, *channels)
+                    for c, channel in enumerate(rgb):
+                        color[k, ..., c] = channel.mul_(255).round_()
+            color = color.permute(-1, *reversed(range(len(shape))))
             out[self.color_key] = MetaTensor(color, meta=dict(out[key].meta))
         return out
 
-    def _chroma_of(self, uptake: torch.Tensor) -> torch.Tensor:
-        return self._map_chroma[:, (uptake * 255).round().long()]
+    def _paint(self, y: torch.Tensor, uptake: torch.Tensor) -> list[torch.Tensor]:
+        """As `ycc_to_rgb`, with all that depends on the uptake alone looked up: red, green, blue."""
+        index = (uptake * 255).round_().to(torch.int32).ravel()
+        *offset, above, below = (each.index_select(0, index).view_as(y) for each in self._map)
+        fit = _fit(y, above, below)
+        return [each.mul_(fit).add_(y).clamp_(0, 1) for each in offset]

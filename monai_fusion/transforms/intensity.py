@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
+from monai.utils import convert_to_dst_type, convert_to_tensor
 
 from monai_fusion.data.report import REPORT_KEY, read_report, write_report
 from monai_fusion.data.source import facts_of, name_of
@@ -73,6 +74,7 @@ class WindowIntensityd(MapTransform):
         for key in self.key_iterator(out):
             image = out[key]
             low, high, rule = self._range(image)
+            plain = convert_to_tensor(image, track_meta=False)  # MetaTensor copies its metadata at each step
             unit = facts_of(image.meta).get("units", "")
             if not high > low:
                 raise InputError(
@@ -84,16 +86,18 @@ class WindowIntensityd(MapTransform):
                 "low": low,
                 "high": high,
                 "unit": unit,
-                "below": float((image < low).float().mean()),
-                "above": float((image > high).float().mean()),
+                "below": int((plain < low).count_nonzero()) / plain.numel(),
+                "above": int((plain > high).count_nonzero()) / plain.numel(),
             }
-            reach, top = max(abs(low), abs(high)), float(image.abs().max())
-            if self.window is not None and not top / _FAR_OFF < reach < top * _FAR_OFF:
-                report.setdefault("warnings", []).append(
-                    f"{key}: the window {low:g} to {high:g} is far from the image, which reaches {top:g} {unit}: "
-                    "is it meant in another unit?"
-                )
-            out[key] = ((image - low) / (high - low)).clamp_(0, 1)
+            if self.window is not None:
+                reach, top = max(abs(low), abs(high)), max(abs(float(end)) for end in plain.aminmax())
+                if not top / _FAR_OFF < reach < top * _FAR_OFF:
+                    report.setdefault("warnings", []).append(
+                        f"{key}: the window {low:g} to {high:g} is far from the image, which reaches {top:g} {unit}: "
+                        "is it meant in another unit?"
+                    )
+            scaled = (plain - low).div_(high - low).clamp_(0, 1)
+            out[key] = convert_to_dst_type(scaled, image)[0]
         out[REPORT_KEY] = write_report(report)
         return out
 
@@ -106,7 +110,8 @@ class WindowIntensityd(MapTransform):
         coarse, mask = foreground(torch.as_tensor(image[0]).numpy())
         lower, upper = self.percentiles
         assert upper is not None
-        high = float(np.percentile(coarse[mask], upper))
-        low = 0.0 if lower is None else float(np.percentile(coarse[mask], lower))
+        inside = coarse[mask]
+        high = float(np.percentile(inside, upper))
+        low = 0.0 if lower is None else float(np.percentile(inside, lower))
         name = "zero" if lower is None else f"percentile {lower:g}"
         return low, high, f"{name} to percentile {upper:g} within the foreground"

@@ -85,8 +85,8 @@ class SaveNiftid(_Save):
         if not self.is_volume(data):
             return {}
         fused = convert_to_tensor(data["pred"], track_meta=False)[0].float().cpu().numpy()
-        color = convert_to_tensor(data["fused_color"], track_meta=False).permute(1, 2, 3, 0).contiguous().numpy()
-        volumes = {"fused.nii.gz": fused, "fused_color.nii.gz": color.view(RGB24)[..., 0]}
+        color = convert_to_tensor(data["fused_color"], track_meta=False).permute(3, 2, 1, 0).contiguous().numpy()
+        volumes = {"fused.nii.gz": fused, "fused_color.nii.gz": color.view(RGB24)[..., 0].T}
 
         def write(name: str) -> None:
             with writing(self.output.file(name)) as path:
@@ -177,7 +177,8 @@ class SaveDicomd(_Save):
 
     def save(self, data: dict[Hashable, Any], report: dict[str, Any]) -> dict[Hashable, Any]:
         from monai_fusion.data.dicom_blending import blending_obstacle
-        from monai_fusion.data.dicom_common import FusedStudy, save
+        from monai_fusion.data.dicom_common import FusedStudy
+        from monai_fusion.data.dicom_writer import DicomWriter
 
         if not self.is_volume(data):
             return {}
@@ -193,9 +194,10 @@ class SaveDicomd(_Save):
         if obstacle:
             report["warnings"].append(f"no blending presentation state was written: {obstacle}")
         clean = Deidentifier(report) if self.deidentify else None
+        writer = DicomWriter()
         with writing(self.output.file("dicom")) as folder:
             for name, instance in self._objects(study, data, blending=self.presentation_state and not obstacle):
-                save(instance if clean is None else clean(instance), folder / name)
+                writer.write(instance if clean is None else clean(instance), folder / name)
         return {REPORT_KEY: write_report(report)}
 
     def _objects(self, study: FusedStudy, data: dict[Hashable, Any], blending: bool) -> Iterator[tuple[str, Dataset]]:

@@ -23,9 +23,10 @@ from test_dicom_volume import nm_tomogram
 import monai_fusion
 from monai_fusion.data import dicom_source
 from monai_fusion.data.dicom_color import color_objects
-from monai_fusion.data.dicom_common import FusedStudy, save
+from monai_fusion.data.dicom_common import FusedStudy
 from monai_fusion.data.dicom_grey import grey_series
 from monai_fusion.data.dicom_source import SourceImage
+from monai_fusion.data.dicom_writer import DicomWriter
 
 SHAPE = (24, 28, 8)
 
@@ -45,7 +46,7 @@ def edit(folder: Path, change: Callable[[Dataset], object]) -> None:
 
 def first_slice(study: FusedStudy, folder: Path) -> Dataset:
     """The first slice of the grey series, written, found sound and read again."""
-    save(next(grey_series(study, torch.zeros(SHAPE))), folder / "slice.dcm")
+    DicomWriter().write(next(grey_series(study, torch.zeros(SHAPE))), folder / "slice.dcm")
     assert validate("dciodvfy", folder / "slice.dcm") == []
     return pydicom.dcmread(folder / "slice.dcm")
 
@@ -247,7 +248,7 @@ def test_big_colour_studies_are_split(frames: int, pair: tuple[Path, Path], tmp_
     assert len(objects) == -(-8 // min(frames, 8))
     pixels, places, uids = [], [], set()
     for k, instance in enumerate(objects):
-        save(instance, tmp_path / f"{k}.dcm")
+        DicomWriter().write(instance, tmp_path / f"{k}.dcm")
         assert validate("dciodvfy", tmp_path / f"{k}.dcm") == []
         pixels.append(np.reshape(pydicom.dcmread(tmp_path / f"{k}.dcm").pixel_array, (-1, 28, 24, 3)))
         places += [g.PlanePositionSequence[0].ImagePositionPatient for g in instance.PerFrameFunctionalGroupsSequence]
@@ -263,7 +264,7 @@ def test_highdicom_places_the_colour_volume(pair: tuple[Path, Path], tmp_path: P
     color = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, *SHAPE), dtype=np.uint8))
     study = study_of(*pair)
     [instance] = color_objects(study, color)
-    save(instance, tmp_path / "color.dcm")
+    DicomWriter().write(instance, tmp_path / "color.dcm")
     volume = highdicom.imread(tmp_path / "color.dcm").get_volume()
     if volume.affine[2, 0] * study.affine[2, 2] < 0:  # highdicom counts slices against their normal
         volume = volume.flip_spatial(0)
