@@ -30,10 +30,10 @@ _MIN_ROWS, _MAX_ROWS = 6, 64  # a strip computes two hidden rows of its neighbou
 
 
 @triton.jit
-def _load(row, stride, x, width, TAIL: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa: N803
+def _load(row, stride, x, width, TAIL: tl.constexpr):
     """Columns x - 2 to x + 9 of a row, reflected at both edges, as vectors over the lanes."""
     pair, quad = tl.arange(0, 2)[None, :], tl.arange(0, 4)[None, :]
-    here = (row + x * stride)[:, None]
+    here = (row + x.to(tl.int64) * stride)[:, None]
     left, right = x[:, None] + (pair - 2), x[:, None] + (pair + 8)
     a, b = tl.split(tl.load(here + (pair - 2) * stride, (left >= 0) & (left < width), 0.0).to(tl.float32))
     c, d, e, f = _split(tl.load(here + quad * stride, x[:, None] + quad < width, 0.0))
@@ -43,7 +43,7 @@ def _load(row, stride, x, width, TAIL: tl.constexpr):  # type: ignore[no-untyped
 
 
 @triton.jit
-def _split(quads):  # type: ignore[no-untyped-def]
+def _split(quads):
     even, odd = tl.split(tl.reshape(quads.to(tl.float32), (quads.shape[0], 2, 2)))
     a, c = tl.split(even)
     b, d = tl.split(odd)
@@ -51,7 +51,7 @@ def _split(quads):  # type: ignore[no-untyped-def]
 
 
 @triton.jit
-def _reflect_columns(row, x, width, COUNT: tl.constexpr, FIRST: tl.constexpr, TAIL: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa: N803
+def _reflect_columns(row, x, width, COUNT: tl.constexpr, FIRST: tl.constexpr, TAIL: tl.constexpr):
     """The COUNT columns from x - FIRST on, with the reflected ones in the place of columns -1 and `width`."""
     fixed = ()
     for i in tl.static_range(COUNT):
@@ -65,16 +65,16 @@ def _reflect_columns(row, x, width, COUNT: tl.constexpr, FIRST: tl.constexpr, TA
 
 
 @triton.jit
-def _reflect_row(y, height):  # type: ignore[no-untyped-def]
+def _reflect_row(y, height):
     y = tl.where(y < 0, -y, y)
-    return tl.where(y >= height, 2 * height - 2 - y, y)
+    return tl.where(y >= height, 2 * height - 2 - y, y).to(tl.int64)
 
 
 @triton.jit(do_not_specialize=["rows"])
-def _fuse(  # type: ignore[no-untyped-def]
+def _fuse(
     image, out, weights, height, width, rows,
     slice_stride, source_stride, row_stride, column_stride, out_slice_stride, out_row_stride, out_column_stride,
-    CHANNELS: tl.constexpr, LANES: tl.constexpr, TAIL: tl.constexpr,  # noqa: N803
+    CHANNELS: tl.constexpr, LANES: tl.constexpr, TAIL: tl.constexpr,
 ):  # fmt: skip
     """A strip of rows of one slice; TAIL is ``width % 8``."""
     blocks = tl.cdiv(width, 8 * LANES)
@@ -114,14 +114,14 @@ def _fuse(  # type: ignore[no-untyped-def]
             here = _add(here, hidden, weights, 19 * CHANNELS + 9 * c + 3)
             above = _add(above, hidden, weights, 19 * CHANNELS + 9 * c + 6)
         if y > start:
-            row = out + (y - 1) * out_row_stride
+            row = out + tl.cast(y - 1, tl.int64) * out_row_stride
             _store(row, out_column_stride, x, width, above, weights[28 * CHANNELS], 0)
             _store(row, out_column_stride, x, width, above, weights[28 * CHANNELS], 4)
         above, here = here, below
 
 
 @triton.jit
-def _add(totals, hidden, weights, FIRST: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa: N803
+def _add(totals, hidden, weights, FIRST: tl.constexpr):
     """Eight output pixels of a row with what three weights of a hidden row give to them."""
     sums = ()
     for k in tl.static_range(8):
@@ -133,13 +133,13 @@ def _add(totals, hidden, weights, FIRST: tl.constexpr):  # type: ignore[no-untyp
 
 
 @triton.jit
-def _store(row, stride, x, width, totals, bias, FIRST: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa: N803
+def _store(row, stride, x, width, totals, bias, FIRST: tl.constexpr):
     """Four columns of an output row, from x + FIRST on."""
     even, odd = tl.join(totals[FIRST], totals[FIRST + 2]), tl.join(totals[FIRST + 1], totals[FIRST + 3])
     total = tl.reshape(tl.join(even, odd), (x.shape[0], 4)) + bias
     fused = 1 - 2 / (tl.exp(2 * total) + 1)  # tanh
     quad = FIRST + tl.arange(0, 4)[None, :]
-    target = (row + x * stride)[:, None] + quad * stride
+    target = (row + x.to(tl.int64) * stride)[:, None] + quad * stride
     tl.store(target, fused.to(row.dtype.element_ty), x[:, None] + quad < width)
 
 
