@@ -18,10 +18,7 @@ import triton.language as tl
 from monai_fusion.errors import InputError
 from monai_fusion.inferers.kernels.weights import read_weights
 
-__all__ = ["GPU_DTYPES", "GpuStudent"]
-
-#: What sources and output may be stored as.
-GPU_DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+__all__ = ["GpuStudent"]
 
 _LANES = 32  # one warp a program: the lanes need nothing of each other
 _COLUMNS = 8 * _LANES
@@ -162,7 +159,7 @@ class GpuStudent:
         """Fuses slices.
 
         Args:
-            image: ``(N, 2, H, W)`` with H, W >= 3 on the GPU, of any strides, in one of `GPU_DTYPES`.
+            image: ``(N, 2, H, W)`` with H, W >= 3 on the GPU, of any strides, in float32, float16 or bfloat16.
             out: ``(N, 1, H, W)`` to write into, of any strides; made in the type of `image` if missing.
 
         Returns:
