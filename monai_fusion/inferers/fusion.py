@@ -32,8 +32,8 @@ class FusionInferer(SliceInferer):
         sw_batch_size: slices a call of the network. The result does not depend on it.
         progress: show a progress bar.
         backend: ``"module"`` calls the network as it is; ``"numba"`` runs a `FusionStudent` on the CPU in one compiled
-            pass (float32, to 1e-5); ``"auto"`` takes the compiled pass where it can and the volume is large enough to
-            win back the time of loading the compiler. What was taken stands in `used_backend` afterwards.
+            pass (float32, to 1e-5), ``"triton"`` on the GPU in one launch; ``"auto"`` takes what fits and is worth its
+            loading (`choose_backend`). What was taken stands in `used_backend` afterwards.
 
     Raises:
         InputError: no such axis or backend, or no slices a call.

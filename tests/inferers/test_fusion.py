@@ -10,6 +10,7 @@ from monai.inferers import SliceInferer
 
 from monai_fusion.errors import InputError
 from monai_fusion.inferers import FusionInferer
+from monai_fusion.inferers.kernels import choice
 from monai_fusion.networks import FusionStudent, FusionTeacher
 
 
@@ -64,11 +65,13 @@ def test_refuses_slices_too_small(student: FusionStudent) -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_gpu_gives_what_the_cpu_gives(student: FusionStudent) -> None:
+@pytest.mark.parametrize("backend", ["module", "triton"])
+def test_gpu_gives_what_the_cpu_gives(backend: str, student: FusionStudent) -> None:
     volume = torch.rand(1, 2, 40, 33, 50)
     expected = FusionInferer()(volume, student)
-    fused = FusionInferer()(volume.cuda(), student.cuda())
-    assert fused.is_cuda
+    inferer = FusionInferer(backend=backend)
+    fused = inferer(volume.cuda(), student.cuda())
+    assert (fused.is_cuda, inferer.used_backend) == (True, backend)
     torch.testing.assert_close(fused.cpu(), expected, atol=1e-5, rtol=0)
 
 
@@ -113,7 +116,38 @@ def test_backend_is_chosen_by_what_can_run(student: FusionStudent) -> None:
     assert automatic.used_backend == "module"
     automatic(image, FusionTeacher().eval())
     assert automatic.used_backend == "module"
-    with pytest.raises(InputError, match="FusionStudent on the CPU in float32 only"):
+    with pytest.raises(InputError, match="FusionStudent on the CPU in float32; choose"):
         FusionInferer(backend="numba")(image, FusionTeacher().eval())
-    with pytest.raises(InputError, match="choose one of auto, module, numba"):
+    with pytest.raises(InputError, match="FusionStudent on the GPU in float32, float16, bfloat16; choose"):
+        FusionInferer(backend="triton")(image, student.float())
+    with pytest.raises(InputError, match="choose one of auto, module, numba, triton"):
         FusionInferer(backend="fast")
+
+
+class _Claimed(torch.Tensor):
+    """An image that says it is on the GPU."""
+
+    device = torch.device("cuda")
+
+
+def test_on_the_gpu_the_module_computes_where_triton_cannot(
+    student: FusionStudent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = torch.rand(1, 2, 8, 8).as_subclass(_Claimed)
+    with pytest.warns(UserWarning, match=r"slow: triton cannot compile|slow: there is no triton"):
+        assert choice.choose_backend("auto", student, image) == (student, "module")
+    monkeypatch.setattr(choice.importlib.util, "find_spec", lambda _: None)
+    with pytest.warns(UserWarning, match="there is no triton for the compiled kernel; it comes with PyTorch"):
+        assert choice.choose_backend("auto", student, image) == (student, "module")
+    with pytest.raises(InputError, match="backend triton: not installed"):
+        choice.choose_backend("triton", student, image)
+
+
+def test_the_cpu_kernel_is_taken_where_it_is_worth_its_loading(
+    student: FusionStudent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("numba")
+    monkeypatch.setattr(choice, "_WORTH_LOADING", 64)
+    assert choice.choose_backend("auto", student, torch.rand(1, 2, 7, 9))[1] == "module"
+    assert choice.choose_backend("auto", student, torch.rand(1, 2, 8, 8))[1] == "numba"
+    assert choice.choose_backend("auto", student, torch.rand(1, 2, 8, 8, 1))[1] == "numba"

@@ -20,6 +20,7 @@ import torch
 from numba import float32, njit
 
 from monai_fusion.errors import InputError
+from monai_fusion.inferers.kernels.weights import read_weights
 
 __all__ = ["CpuStudent"]
 
@@ -159,20 +160,7 @@ class CpuStudent:
     """
 
     def __init__(self, state: Mapping[str, torch.Tensor], threads: int | None = None) -> None:
-        try:
-            tensors = [state[f"{layer}.{part}"] for layer in ("hidden", "output") for part in ("weight", "bias")]
-        except KeyError as error:
-            raise InputError(f"the weights have no {error}; the fast kernel runs a student's weights only") from error
-        w_hidden, b_hidden, w_output, b_output = (t.detach().float().cpu().numpy() for t in tensors)
-        channels = len(b_hidden)
-        if w_hidden.shape != (channels, 2, 3, 3) or w_output.shape != (1, channels, 3, 3):
-            raise InputError("the weights are no student's; the fast kernel runs a student's weights only")
-        self._weights = (
-            np.ascontiguousarray(w_hidden.reshape(channels, 18)),
-            np.ascontiguousarray(b_hidden),
-            np.ascontiguousarray(w_output.reshape(channels, 9)),
-            np.float32(b_output[0]),
-        )
+        self._weights = read_weights(state)
         self.threads = threads or len(os.sched_getaffinity(0))
 
     def __call__(
