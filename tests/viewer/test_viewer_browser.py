@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import http.client
 import json
 import re
 import time
@@ -11,11 +12,13 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
+from bad_uploads import BAD_ZIPS, no_volume, two_mri, without_pixels
 from PIL import Image
 from viewer_pair import LESION, LESION_SUV, MRI_AFFINE, MRI_SHAPE, NAME, write_pair
 
@@ -61,7 +64,7 @@ def viewer(browser: Any, server: Server) -> Iterator[Viewer]:
     yield viewer
     viewer.context.close()
     assert viewer.errors == []
-    assert {host.partition(":")[0] for host in viewer.hosts} <= {"127.0.0.1", ""}  # data: and blob: have no host
+    assert viewer.outside == set()
 
 
 def test_open_measure_and_keep(viewer: Viewer, tmp_path: Path) -> None:
@@ -162,43 +165,97 @@ def test_two_sessions_do_not_meet(browser: Any, server: Server, tmp_path: Path) 
     assert server.status(mine.replace("/vol/", "/export/")) == 404
     assert server.status(mine, Host="evil.example") == 400  # DNS rebinding
     assert server.status("/_stcore/metrics") == 404
+    for tab in tabs.values():
+        assert tab.hosts >= {"127.0.0.1"}
+        assert tab.outside == set()
     one.context.close()
     deadline = time.monotonic() + SECONDS_OF_A_CLOSED_TAB + 30
     while server.status(mine) != 404:
         assert time.monotonic() < deadline
         time.sleep(1)
     assert server.status(other) == 200  # the other tab is still there
+    two.page.keyboard.press("Escape")
+    two.button("another").click()
+    two.button("demo").wait_for()
+    assert {server.status(url.removeprefix(server.address)) for url in two.volumes} == {404}  # taken back at once
     two.context.close()
 
 
-def bad_uploads(folder: Path) -> dict[str, tuple[Path, str]]:
-    leads_out, bomb, corrupt, large = (
-        folder / f"{NAME}_{name}" for name in ("out.zip", "bomb.zip", "a.dcm", "large.dcm")
-    )
-    with zipfile.ZipFile(leads_out, "w") as archive:
-        archive.writestr("../../evil.dcm", "x")
-    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive, archive.open("a", "w") as member:
-        for _ in range(300):
-            member.write(bytes(1 << 20))
-    corrupt.write_bytes(bytes(128) + b"DICM" + bytes(range(256)) * 20)
+def bad_files(folder: Path) -> dict[Path, str]:
+    """Files that are refused as they come, and what the page says of each."""
+    large = folder / f"{NAME}_large.dcm"
     with large.open("wb") as file:
         file.truncate(2 << 30)
-    return {
-        "leads out": (leads_out, "leads out"),
-        "bomb": (bomb, "zip bomb"),
-        "corrupt": (corrupt, "damaged"),
-        "too large": (large, "1.0GB or smaller"),
-    }
+    files = {large: "1.0GB or smaller"}
+    for kind in ("encrypted", "a path that leads out", "a bomb", "cut short"):
+        make, says = BAD_ZIPS[kind]
+        path = folder / f"{NAME}_{kind}.zip"
+        path.write_bytes(make().getvalue())
+        files[path] = says
+    corrupt = folder / f"{NAME}_corrupt.dcm"
+    corrupt.write_bytes(bytes(128) + b"DICM" + bytes(range(256)) * 20)
+    return {**files, corrupt: "damaged"}
 
 
-def test_bad_uploads_are_refused_in_a_sentence(viewer: Viewer, server: Server, tmp_path: Path) -> None:
+def test_bad_files_are_refused_in_a_sentence(viewer: Viewer, server: Server, tmp_path: Path) -> None:
     before = server.files()
-    for file, says in bad_uploads(tmp_path).values():
-        assert says in viewer.upload(file)
+    for file, says in bad_files(tmp_path).items():
+        viewer.upload(file)
+        assert says in viewer.refused()
         assert server.status("/_stcore/health") == 200
         assert server.files() <= before
         viewer.page.reload()
         viewer.button("demo").wait_for(timeout=60_000)
+
+
+def test_images_of_which_no_pair_can_be_made(viewer: Viewer, server: Server, tmp_path: Path) -> None:
+    """The sentence names the trouble and no folder of the server; the page goes on, and forgets what was uploaded."""
+    before = server.files()
+    pairs = {
+        "header": (without_pixels, "pair 0 mri", "pair 0 pet", "without pixels"),
+        "dynamic": (no_volume, "pair 0 mri", "NM", "NM DYNAMIC is no volume"),
+        "two": (two_mri, "pair 0 mri", "another MRI", "its modality is MR, not PT or NM"),
+    }
+    for name, (make, mri, functional, says) in pairs.items():
+        path = tmp_path / f"{NAME}_{name}.zip"
+        path.write_bytes(make(tmp_path / name))
+        viewer.upload(path)
+        viewer.choose("mri", mri)
+        viewer.choose("functional", functional)
+        viewer.button("fuse").click()
+        if make is two_mri:  # may be meant, a perfusion map for example: shown, and told
+            viewer.wait_open()
+            assert says in viewer.get("banner").inner_text()
+            viewer.button("another").click()
+        else:
+            told = viewer.refused()
+            assert says in told
+            assert str(server.temporary) not in told
+            viewer.button("forget").click()
+        viewer.button("demo").wait_for()
+        viewer.page.get_by_test_id("stTable").wait_for(state="hidden")
+        deadline = time.monotonic() + 20
+        while not server.files() <= before:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        assert server.status("/_stcore/health") == 200
+
+
+def test_the_server_takes_no_two_gigabytes(viewer: Viewer, server: Server, tmp_path: Path) -> None:
+    """The page refuses them already; so does the server, whoever asks: before a byte of them is read."""
+    small = tmp_path / "a.txt"
+    small.write_text("no image")
+    with viewer.page.expect_request(lambda request: request.method == "PUT") as sent:
+        viewer.upload(small)
+    viewer.refused()
+    headers = {**sent.value.all_headers(), "content-length": str(2 << 30)}
+    connection = http.client.HTTPConnection(urlsplit(server.address).netloc, timeout=30)
+    connection.putrequest("PUT", urlsplit(sent.value.url).path, skip_host=True, skip_accept_encoding=True)
+    for name, value in headers.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    assert connection.getresponse().status == 413
+    connection.close()
 
 
 def test_the_demo_pair(viewer: Viewer) -> None:
