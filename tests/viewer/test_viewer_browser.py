@@ -10,6 +10,7 @@ import re
 import time
 import zipfile
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ import pydicom
 import pytest
 from bad_uploads import BAD_ZIPS, no_volume, two_mri, without_pixels
 from PIL import Image
+from pydicom.uid import MRImageStorage, MultiFrameTrueColorSecondaryCaptureImageStorage
 from viewer_pair import LESION, LESION_SUV, MRI_AFFINE, MRI_SHAPE, NAME, write_pair
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
@@ -67,6 +69,48 @@ def viewer(browser: Any, server: Server) -> Iterator[Viewer]:
     assert viewer.outside == set()
 
 
+def check_dicom(objects: list[pydicom.Dataset], fused: nib.Nifti1Image, color: nib.Nifti1Image) -> None:
+    """Grey and colour objects hold the voxels of the NIfTI files, at the same places in the patient (PS3.3 C.7.6.2)."""
+    grey = [instance for instance in objects if instance.SOPClassUID == MRImageStorage]
+    [colored] = [
+        instance for instance in objects if instance.SOPClassUID == MultiFrameTrueColorSecondaryCaptureImageStorage
+    ]
+    to_index = np.linalg.inv(fused.affine) @ np.diag([-1.0, -1, 1, 1])  # of a point in LPS
+    stored, rgb = np.asarray(fused.dataobj), np.asarray(color.dataobj)
+    seen = set()
+    planes = [
+        (
+            slice_.ImagePositionPatient,
+            slice_.ImageOrientationPatient,
+            slice_.PixelSpacing,
+            slice_.pixel_array / 4095,
+            stored,
+        )
+        for slice_ in grey
+    ]
+    shared = colored.SharedFunctionalGroupsSequence[0]
+    for place, frame in zip(colored.PerFrameFunctionalGroupsSequence, colored.pixel_array):
+        position = place.PlanePositionSequence[0].ImagePositionPatient
+        directions = shared.PlaneOrientationSequence[0].ImageOrientationPatient
+        planes.append((position, directions, shared.PixelMeasuresSequence[0].PixelSpacing, frame, rgb))
+    for position, directions, spacing, pixels, voxels in planes:
+        across, down = np.reshape(directions, (2, 3)).astype(float)
+        rows, columns = np.indices(pixels.shape[:2])
+        point = np.array(position, dtype=float) + columns[..., None] * float(spacing[1]) * across
+        point = point + rows[..., None] * float(spacing[0]) * down
+        index = point @ to_index[:3, :3].T + to_index[:3, 3]
+        assert np.abs(index - index.round()).max() < 1e-3
+        i, j, k = np.moveaxis(index.round().astype(int), -1, 0)
+        there = voxels[i, j, k]
+        if voxels is rgb:
+            assert np.array_equal(pixels, np.stack([there[name] for name in "RGB"], axis=-1))
+        else:
+            assert np.abs(pixels - there).max() <= 0.5 / 4095 + 1e-6
+        seen.add((voxels is rgb, int(k[0, 0])))
+    assert seen == {(kind, k) for kind in (False, True) for k in range(MRI_SHAPE[2])}
+    assert {str(instance.PatientName) for instance in objects} == {NAME}
+
+
 def test_open_measure_and_keep(viewer: Viewer, tmp_path: Path) -> None:
     viewer.open_study("one")
     assert viewer.page.get_by_test_id("stHeader").is_hidden()
@@ -97,24 +141,31 @@ def test_open_measure_and_keep(viewer: Viewer, tmp_path: Path) -> None:
     assert float(roi["radius_mm"]) == pytest.approx(9, abs=0.5)
 
     fused = nib.load(viewer.keep("fused.nii.gz", tmp_path))
-    assert fused.shape == MRI_SHAPE
-    assert nib.load(viewer.keep("fused_color.nii.gz", tmp_path)).get_data_dtype().names == ("R", "G", "B")
+    color = nib.load(viewer.keep("fused_color.nii.gz", tmp_path))
+    assert fused.shape == color.shape == MRI_SHAPE
     with zipfile.ZipFile(viewer.keep("fused_dicom.zip", tmp_path)) as archive:
         assert archive.testzip() is None
-        with archive.open(archive.namelist()[0]) as file:
-            assert pydicom.dcmread(file).PatientName == NAME
+        names = [name for name in archive.namelist() if name.endswith(".dcm")]
+        check_dicom([pydicom.dcmread(BytesIO(archive.read(name))) for name in names], fused, color)
     assert json.loads(viewer.keep("report.json", tmp_path).read_text())["notice"]
     assert Image.open(viewer.keep("scroll.png", tmp_path)).n_frames == MRI_SHAPE[2]
     assert Image.open(viewer.keep("contact_sheet.png", tmp_path)).width > 500
 
     session_file = viewer.keep("view.session.json", tmp_path)
     viewer.page.keyboard.press("Escape")
+    box = viewer.get("panes").bounding_box()
+    with viewer.page.expect_download() as download:
+        viewer.press("s")
+    assert Image.open(download.value.path()).size == (round(box["width"]), round(box["height"]) + 24)  # and the notice
+    kept = viewer.canvas("axial-fused").copy()
     viewer.button("another").click()
     viewer.button("demo").wait_for()
     viewer.page.locator('input[type="file"]').set_input_files(str(session_file))
     viewer.wait_open()
     viewer.get("measures").get_by_text("SUVbw g/ml").wait_for()
     viewer.wait_slice("axial-fused", round(index[2]))
+    viewer.still("axial-fused")
+    assert np.array_equal(viewer.canvas("axial-fused"), kept)
 
 
 def test_another_window_fuses_again(viewer: Viewer) -> None:
