@@ -11,7 +11,9 @@ import numpy as np
 
 from monai_fusion.errors import InputError
 
-__all__ = ["read_itk_transform", "write_itk_transform"]
+__all__ = ["check_linear", "read_itk_transform", "write_itk_transform"]
+
+_LEAST_VOLUME = 1e-6  # of a unit cube after the transform
 
 _WORKER = Path(__file__).with_name("transform_worker.py")
 _SECONDS = 60.0
@@ -27,7 +29,7 @@ def read_itk_transform(path: Path) -> np.ndarray:
         every ITK registration writes it.
 
     Raises:
-        InputError: not readable, or not linear.
+        InputError: not readable, not linear, mirroring or singular.
     """
     if not path.is_file():
         raise InputError(f"{path}: there is no such file; check the path of the functional_transform")
@@ -50,9 +52,27 @@ def read_itk_transform(path: Path) -> np.ndarray:
     matrix[:3, :3] = np.transpose(points[1:]) - matrix[:3, 3:]
     if not np.isfinite(matrix).all():
         raise InputError(f"{path}: the transform holds NaN or infinity; register again")
-    if abs(np.linalg.det(matrix)) < 1e-6:
-        raise InputError(f"{path}: the transform is singular; register again")
+    check_linear(matrix, str(path))
     return matrix
+
+
+def check_linear(matrix: np.ndarray, name: str) -> None:
+    """Refuses what no head does between two scanners: a mirrored image, whose left is right, and a flattened one.
+
+    Args:
+        matrix: 4x4.
+        name: where it comes from, for the message.
+
+    Raises:
+        InputError: its determinant is negative or as good as zero.
+    """
+    volume = np.linalg.det(matrix[:3, :3])
+    if volume <= -_LEAST_VOLUME:
+        raise InputError(
+            f"{name}: the transform mirrors, so that left would be right; register again without reflection"
+        )
+    if not volume >= _LEAST_VOLUME:
+        raise InputError(f"{name}: the transform is singular; register again")
 
 
 def write_itk_transform(path: Path, matrix: np.ndarray) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import astuple, dataclass
 
 import numpy as np
+from scipy.linalg import polar
 from scipy.spatial.transform import Rotation
 
 from monai_fusion.data.source import LPS_TO_RAS
@@ -57,16 +58,24 @@ class Nudge:
         return registered @ back
 
 
-def size_of_motion(registered: np.ndarray, center: np.ndarray) -> tuple[float, float]:
-    """How far a registration carries a point, and by how much it turns.
+def size_of_motion(registered: np.ndarray, center: np.ndarray) -> tuple[float, float, float]:
+    """How far a registration carries a point, by how much it turns, and what it does to lengths.
+
+    The turn is the orthogonal factor of the matrix's polar decomposition, the stretch is in the other factor.
 
     Args:
-        registered: 4x4, LPS mm, rigid.
+        registered: 4x4, LPS mm, mirroring nothing.
         center: RAS mm; the point.
 
     Returns:
-        The shift in mm and the angle about the axis of the turn in degrees.
+        The shift in mm, the angle about the axis of the turn in degrees, and the factor by which lengths change in
+        the direction in which they change most: 1 for a rigid motion.
     """
     point = LPS_TO_RAS @ [*center, 1]
-    turn = Rotation.from_matrix(registered[:3, :3]).magnitude()
-    return float(np.linalg.norm(registered @ point - point)), float(np.degrees(turn))
+    turn, stretch = polar(registered[:3, :3])
+    factors = np.linalg.eigvalsh(stretch)
+    return (
+        float(np.linalg.norm(registered @ point - point)),
+        float(np.degrees(Rotation.from_matrix(turn).magnitude())),
+        float(factors[np.abs(np.log(factors)).argmax()]),
+    )

@@ -28,6 +28,7 @@ __all__ = ["NOTICE", "Scene", "build_scene"]
 NOTICE = "For research use only. Not for diagnostic use."
 
 _KINDS = {"PT": "PET", "NM": "SPECT"}
+_RIGID = 0.0005  # of a length: less is the rounding of a file
 
 
 @dataclass
@@ -150,11 +151,14 @@ def _registration(case: Case, session: Session, scene: Scene, scale: Scale) -> d
         text = "Not moved: placed by the coordinates in the headers."
         return {"verdict": "none", "text": text, "matrix_lps": None, "before": None}
     before = Voxels(case.functional.array, LPS_TO_RAS @ matrix @ LPS_TO_RAS @ case.functional.affine)
-    shift, turn = size_of_motion(matrix, case.center)
+    shift, turn, factor = size_of_motion(matrix, case.center)
+    motion = f"Moved {shift:.1f} mm, turned {turn:.1f} degrees"
+    if abs(factor - 1) > _RIGID:
+        motion += f", scaled by up to {factor:.3f}"
     reasons = f". {_reasons(case).capitalize()}" if _reasons(case) else ""
     return {
         "verdict": found.get("verdict", "none"),
-        "text": f"Moved {shift:.1f} mm, turned {turn:.1f} degrees by {found.get('rule', 'registration')}{reasons}.",
+        "text": f"{motion} by {found.get('rule', 'registration')}{reasons}.",
         "matrix_lps": matrix.tolist(),
         "before": _publish(scene.sources, session, Content(lambda: scale.store(case.grid.resample(before))), scale),
     }

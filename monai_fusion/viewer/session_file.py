@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from monai_fusion.data.transform_file import check_linear
 from monai_fusion.errors import InputError
 from monai_fusion.viewer.case import Case
 from monai_fusion.viewer.corrections import CORRECTIONS
@@ -41,8 +42,10 @@ class SessionFile:
         self.place: dict[str, Any] = dict(content["place"])
         registered = content.get("registered")
         matrix = None if registered is None else np.array(registered, dtype=float)
-        if matrix is not None and (matrix.shape != (4, 4) or not np.isfinite(matrix).all()):
-            raise ValueError
+        if matrix is not None:
+            if matrix.shape != (4, 4) or not np.isfinite(matrix).all() or list(matrix[3]) != [0, 0, 0, 1]:
+                raise ValueError
+            check_linear(matrix, "the session file")
         self.choice: dict[str, Any] = {
             "nudge": Nudge(**{key: _number(value) for key, value in content["nudge"].items()}),
             "registered": matrix,

@@ -57,3 +57,26 @@ def test_a_reader_that_breaks_down(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     write_itk_transform(tmp_path / "t.tfm", np.eye(4))
     with pytest.raises(InputError, match="not a readable ITK transform, or damaged"):
         read_itk_transform(tmp_path / "t.tfm")
+
+
+@pytest.mark.parametrize(
+    ("linear", "says"),
+    [
+        (np.diag([-1.0, 1, 1]), "mirrors, so that left would be right"),
+        (np.diag([-1.0, -1, -1]), "mirrors"),
+        (np.diag([1.0, 1, 0]), "singular"),
+        (np.diag([1.0, 1, -1e-9]), "singular"),
+    ],
+)
+def test_what_no_head_does_is_refused(linear: np.ndarray, says: str, tmp_path: Path) -> None:
+    matrix = motion((10, -20, 30), (4, 5, -6))
+    matrix[:3, :3] = matrix[:3, :3] @ linear
+    write_itk_transform(tmp_path / "t.tfm", matrix)
+    with pytest.raises(InputError, match=says):
+        read_itk_transform(tmp_path / "t.tfm")
+
+
+def test_half_a_turn_mirrors_nothing(tmp_path: Path) -> None:
+    """Two axes change their sign, and left stays left of front and head."""
+    write_itk_transform(tmp_path / "t.tfm", np.diag([-1.0, -1, 1, 1]))
+    assert np.array_equal(read_itk_transform(tmp_path / "t.tfm"), np.diag([-1.0, -1, 1, 1]))

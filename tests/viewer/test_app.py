@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import pydicom
 import pytest
-from conftest import save_dicom, save_nifti
-from pydicom.uid import NuclearMedicineImageStorage
+from bad_uploads import no_volume, two_mri, without_pixels
+from conftest import save_nifti
 from streamlit.testing.v1 import AppTest
 from viewer_pair import MRI_AFFINE, NAME, PET_AFFINE, volumes, write_pair
 
@@ -58,14 +56,6 @@ def upload(app: AppTest, served: Service, **files: bytes) -> AppTest:
 
 def buttons(app: AppTest) -> list[str | None]:
     return [button.key for button in app.button]
-
-
-def zipped(folder: Path) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in sorted(folder.rglob("*")):
-            archive.write(file, file.relative_to(folder))
-    return stream.getvalue()
 
 
 def told(app: AppTest) -> str:
@@ -131,39 +121,9 @@ def test_a_job_can_be_called_off(app: AppTest, served: Service, monkeypatch: pyt
     assert "demo" in buttons(app)
 
 
-def without_pixels(tmp_path: Path) -> bytes:
-    mri, _ = write_pair(tmp_path / "x")
-    for file in mri.iterdir():
-        header = pydicom.dcmread(file)
-        del header.PixelData
-        header.save_as(file)
-    return zipped(tmp_path / "x")
-
-
-def no_volume(tmp_path: Path) -> bytes:
-    _, pet = write_pair(tmp_path / "x")
-    for file in sorted(pet.iterdir())[1:]:
-        file.unlink()
-    [file] = pet.iterdir()
-    header = pydicom.dcmread(file)
-    header.Modality, header.SOPClassUID = "NM", NuclearMedicineImageStorage
-    header.file_meta.MediaStorageSOPClassUID = NuclearMedicineImageStorage
-    header.ImageType = ["ORIGINAL", "PRIMARY", "STATIC", "EMISSION"]
-    header.save_as(file)
-    return zipped(tmp_path / "x")
-
-
-def two_mri(tmp_path: Path) -> bytes:
-    write_pair(tmp_path / "x")
-    for file in (tmp_path / "x" / "pet").iterdir():
-        file.unlink()
-    save_dicom(tmp_path / "x" / "pet", volumes()[0], MRI_AFFINE, "MR", "another MRI")
-    return zipped(tmp_path / "x")
-
-
 @pytest.mark.parametrize(
     ("make", "says"),
-    [(without_pixels, "without pixels"), (no_volume, "NM STATIC is no volume")],
+    [(without_pixels, "without pixels"), (no_volume, "NM DYNAMIC is no volume")],
     ids=["no pixels", "NM that is no volume"],
 )
 def test_what_cannot_be_fused(make: object, says: str, app: AppTest, served: Service, tmp_path: Path) -> None:

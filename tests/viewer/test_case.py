@@ -24,6 +24,7 @@ from viewer_pair import (
     write_pair,
 )
 
+from monai_fusion.data.transform_file import write_itk_transform
 from monai_fusion.errors import InputError
 from monai_fusion.networks import load_checkpoint
 from monai_fusion.networks.attribution import attribute_sources
@@ -207,6 +208,32 @@ def test_registering_again_from_where_it_was_moved(case: Case, session: Session)
     found = open_case(choice, session.folder, nothing, case.center).pair.report["registration"]
     assert np.allclose(found["begun_with"]["matrix_lps"], [[1, 0, 0, 3], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
     assert found["verdict"] in ("good", "doubtful", "failed")
+
+
+def test_a_reason_is_told_once(case: Case, session: Session) -> None:
+    """Why the registration is doubted stands in its own line of the banner; other warnings stay."""
+    choice = replace(case.choice, nudge=Nudge(pitch=90), restart=True, accept=True)
+    doubted = open_case(choice, session.folder, nothing, case.center)
+    found, warnings = doubted.pair.report["registration"], doubted.result.report["warnings"]
+    assert found["verdict"] in ("doubtful", "failed")
+    reason = found["reasons"][0]
+    assert any(reason in warning for warning in warnings)
+    other = "its modality is MR, not PT or NM"
+    doubted = replace(
+        doubted, result=replace(doubted.result, report={**doubted.result.report, "warnings": [*warnings, other]})
+    )
+    told = build_scene(doubted, session).data
+    assert reason.lower() in told["registration"]["text"].lower()
+    assert not any(reason in warning for warning in told["warnings"])
+    assert told["warnings"][-1] == other
+    assert len(told["warnings"]) == len(warnings)  # the one that repeats it is gone, the other came
+
+
+def test_scaling_is_told(case: Case, session: Session, tmp_path: Path) -> None:
+    write_itk_transform(tmp_path / "t.tfm", np.diag([1.1, 1, 1, 1]))
+    pair = read_pair(case.choice.mri.path, case.choice.functional.path, functional_transform=tmp_path / "t.tfm")
+    scene = build_scene(Case(case.choice, pair, case.result, Sources.of(pair)), session)
+    assert "scaled by up to 1.100 by transform from a file" in scene.data["registration"]["text"]
 
 
 def test_corrections_change_the_suv_and_say_so(case: Case, session: Session) -> None:

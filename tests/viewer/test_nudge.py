@@ -34,6 +34,14 @@ def test_comes_after_a_registration() -> None:
 def test_size_of_a_motion() -> None:
     """A turn about the centre moves the centre nowhere; a shift of (2, 3, 6) is 7 mm."""
     turned = Nudge(yaw=20).after(np.eye(4), CENTER)
-    assert size_of_motion(turned, CENTER) == pytest.approx((0, 20), abs=1e-9)
+    assert size_of_motion(turned, CENTER) == pytest.approx((0, 20, 1), abs=1e-6)
     shifted = Nudge(2, 3, 6).after(np.eye(4), CENTER)
-    assert size_of_motion(shifted, CENTER) == pytest.approx((7, 0), abs=1e-6)
+    assert size_of_motion(shifted, CENTER) == pytest.approx((7, 0, 1), abs=1e-6)
+
+
+def test_size_of_a_motion_that_scales() -> None:
+    """Turned by 20 degrees and then made longer by 4 %, in another direction shorter by 8 %."""
+    turned = Nudge(yaw=20).after(np.eye(4), np.zeros(3))
+    stretched = turned @ np.diag([1, 1.04, 0.92, 1])
+    assert size_of_motion(stretched, np.zeros(3)) == pytest.approx((0, 20, 0.92), abs=1e-6)
+    assert size_of_motion(1.1 * turned - np.diag([0, 0, 0, 0.1]), np.zeros(3))[2] == pytest.approx(1.1)

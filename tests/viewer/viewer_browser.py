@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from station_browser import StationPage
 
@@ -89,7 +90,8 @@ class Viewer(StationPage):
         self.hosts: set[str] = set()
         self.volumes: dict[str, bytes] = {}
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("request", lambda request: self.hosts.add(request.url.partition("//")[2].partition("/")[0]))
+        for kind in ("request", "websocket"):
+            self.page.on(kind, lambda asked: self.hosts.add(str(urlsplit(asked.url).hostname or "")))
         self.page.goto(server.address)
         self.button("demo").wait_for(timeout=60_000)
 
@@ -124,9 +126,21 @@ class Viewer(StationPage):
         assert hashlib.sha256(path.read_bytes()).hexdigest() in told
         return path
 
-    def upload(self, *files: Path) -> str:
-        """Uploads files, and waits for the sentence that refuses them."""
+    def upload(self, *files: Path) -> None:
         self.page.locator('input[type="file"]').set_input_files([str(file) for file in files])
+
+    def refused(self) -> str:
+        """The sentence in which the page says that it does not take something."""
         alert = self.page.get_by_test_id("stAlert").or_(self.page.get_by_text("or smaller"))
         alert.first.wait_for(timeout=60_000)
         return str(alert.first.inner_text())
+
+    def choose(self, role: str, name: str) -> None:
+        """Chooses the image whose line holds a name for a role, ``"mri"`` or ``"functional"``."""
+        self.page.locator(f".st-key-{role} input").click(timeout=60_000)
+        self.page.get_by_role("option").filter(has_text=name).first.click()
+
+    @property
+    def outside(self) -> set[str]:
+        """Whom the page asked for something, but for this machine; data: and blob: have no host."""
+        return self.hosts - {"127.0.0.1", ""}

@@ -94,7 +94,8 @@ async function record(pane, station) {
   canvas.height = 2 * Math.round((pane.height + FOOT) / 2);
   const context = canvas.getContext("2d", { alpha: false });
   const pieces = [];
-  const recorder = new MediaRecorder(canvas.captureStream(fps), { mimeType: videoType(), videoBitsPerSecond: 8e6 });
+  const stream = canvas.captureStream(0); // a frame is taken when it is asked for, so that each slice is one
+  const recorder = new MediaRecorder(stream, { mimeType: videoType(), videoBitsPerSecond: 8e6 });
   recorder.addEventListener("dataavailable", (event) => pieces.push(event.data));
   const stopped = new Promise((resolve) => recorder.addEventListener("stop", resolve));
   recorder.start();
@@ -105,6 +106,7 @@ async function record(pane, station) {
     station.stage.draw();
     drawPane(context, pane, 0, 0, pane.width, pane.height);
     drawFoot(context, canvas, station, 1);
+    stream.getVideoTracks()[0].requestFrame();
     await new Promise((resolve) => setTimeout(resolve, 1000 / fps));
   }
   recorder.stop();
