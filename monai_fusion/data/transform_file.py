@@ -14,7 +14,7 @@ from monai_fusion.errors import InputError
 __all__ = ["read_itk_transform", "write_itk_transform"]
 
 _WORKER = Path(__file__).with_name("transform_worker.py")
-_SECONDS = 60.0
+_SECONDS = 60.0  # by the clock; the worker has 5 of processor time
 
 
 def read_itk_transform(path: Path) -> np.ndarray:
