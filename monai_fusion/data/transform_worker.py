@@ -1,8 +1,8 @@
 """The program that reads an ITK transform, started by `monai_fusion.data.transform_file` and by nobody else.
 
-HDF5's library can break down on a damaged file and take its process with it, or loop without an end. Out on stdout: one line of JSON, where
-the origin and the three unit points go, or null where the transform is not linear, or not of 3-D space. Imports
-nothing of this package.
+HDF5's library can break down on a damaged file and take its process with it, or loop without an end. Out on stdout: one
+line of JSON, where the origin and the three unit points go, or null where the transform is not linear, or not of 3-D
+space. Imports nothing of this package.
 """
 
 from __future__ import annotations

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -57,3 +60,9 @@ def test_a_reader_that_breaks_down(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     write_itk_transform(tmp_path / "t.tfm", np.eye(4))
     with pytest.raises(InputError, match="not a readable ITK transform, or damaged"):
         read_itk_transform(tmp_path / "t.tfm")
+
+
+def test_a_reader_without_an_end_is_ended() -> None:
+    """As HDF5's library was seen to run on a damaged file: by the system, also when its caller is gone."""
+    program = "from monai_fusion.data import transform_worker as w\nw._SECONDS = 1\nw._limit()\nwhile True: pass\n"
+    assert subprocess.run([sys.executable, "-c", program], timeout=120).returncode == -signal.SIGKILL
