@@ -101,7 +101,7 @@ def test_deep_nesting(tmp_path: Path) -> None:
 
 
 def test_session_with_a_number_that_is_too_large() -> None:
-    images = dict.fromkeys(("mri", "functional"), {})
+    images = {role: {} for role in ("mri", "functional")}
     windows = {"mri": [0, 10**400]}
     content = {
         "monai_fusion_view": 1,
