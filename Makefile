@@ -1,10 +1,11 @@
 # Two commands on a fresh machine with Python >= 3.10: `make demo` and `make test`.
 PYTHON ?= python3
 VENV ?= .venv
+RELEASE := build/release
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint format bench-student bench-training bench-metrics bench-conspicuity bench-index bench-dicom bench-registration bench-end-to-end fuzz evaluate results wheel clean
+.PHONY: demo test lint format bench-student bench-training bench-metrics bench-conspicuity bench-index bench-dicom bench-registration bench-end-to-end fuzz evaluate results wheel audit sbom clean
 
 demo: $(VENV)/.demo
 	$(BIN)/monai-fusion demo --output demo_output
@@ -59,6 +60,18 @@ results: $(VENV)/.dev
 wheel: $(VENV)/.dev
 	$(BIN)/python -m build --wheel
 
+# known vulnerabilities of the versions that are installed with a release; one that cannot be looked up is a failure
+audit:
+	$(MAKE) VENV=$(RELEASE) $(RELEASE)/.release
+	$(RELEASE)/bin/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip
+
+# what a release consists of, with licences, as CycloneDX
+sbom:
+	$(MAKE) VENV=$(RELEASE) $(RELEASE)/.release
+	mkdir -p dist
+	$(RELEASE)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+		--output-file dist/sbom.cdx.json $(RELEASE)/bin/python
+
 clean:
 	rm -rf $(VENV) build dist demo_output
 
@@ -76,4 +89,8 @@ $(VENV)/.demo: pyproject.toml constraints.txt $(VENV)/.torch
 
 $(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.torch
 	$(INSTALL) --editable '.[dev]'
+	touch $@
+
+$(VENV)/.release: pyproject.toml constraints.txt $(VENV)/.torch
+	$(INSTALL) '.[release]'
 	touch $@

@@ -4,10 +4,12 @@
 
 writes `benchmarks/results/fuzz.json`. `tests/data/fuzz_mutations.py` says what is done to a file and what may come of
 it. The files are read by two worker processes, which may take 2 GB more than they have when they begin
-(RLIMIT_AS) and 10 s of processor time (60 s by the clock, if others keep the processors busy); a worker that dies,
-hangs or grows too large is counted and replaced. To see one file again:
+(RLIMIT_AS) and 10 s of processor time (120 s by the clock, if others keep the processors busy); a worker that dies,
+hangs or grows too large is counted and replaced. To see one file again, and to read those of some formats again
+after a change, with the counts of the other formats kept:
 
     python benchmarks/fuzz.py --seed 0 --only 4711
+    python benchmarks/fuzz.py --formats nifti session
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ from monai_fusion.atomic import write_beside
 from monai_fusion.evaluation.machine import describe_machine, describe_versions
 
 ROOT = Path(__file__).resolve().parents[1]
-SECONDS, CLOCK_SECONDS, BYTES = 10, 60, 2 << 30
+SECONDS, CLOCK_SECONDS, BYTES = 10, 120, 2 << 30
 RESULT = ROOT / "benchmarks" / "results" / "fuzz.json"
 
 
@@ -193,11 +195,27 @@ def summary(seed: int, found: list[tuple[int, tuple[str, str, float, int]]], sec
     }
 
 
+def merged(earlier: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
+    """An earlier result with the formats of a later one in place of its own."""
+    again = result["formats"]
+    offending = [one for one in earlier["offending"] if one["format"] not in again] + result["offending"]
+    formats = {**earlier["formats"], **again}
+    outcomes = {name: sum(counts.get(name, 0) for counts in formats.values()) for name in earlier["outcomes"]}
+    kept = {"seconds": round(earlier["seconds"] + result["seconds"], 1), "files": sum(outcomes.values())}
+    for which, unit in (("slowest", ""), ("most_memory", " MB")):
+        kept[which] = max(
+            (one[which] for one in (earlier, result)), key=lambda worst: float(str(worst["value"]).removesuffix(unit))
+        )
+    kinds = {**earlier["kinds"], **result["kinds"]}
+    return {**result, **kept, "outcomes": outcomes, "formats": formats, "kinds": kinds, "offending": offending}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", type=int, metavar="K", help="this file alone, in this process, with its traceback")
+    parser.add_argument("--formats", nargs="+", metavar="NAME", help="these alone, in place of those in the output")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--output", type=Path, default=RESULT)
     args = parser.parse_args()
@@ -209,8 +227,14 @@ def main() -> int:
             print(*fuzzer.read(name, kind, fuzzer.damage(name, kind, rng)), sep="\n")
         return 0
     start = time.perf_counter()
-    found = run(args.seed, list(range(args.files)), args.workers)
+    numbers = list(range(args.files))
+    if args.formats:
+        cases = Fuzzer(Path()).cases()
+        numbers = [number for number in numbers if cases[number % len(cases)][0] in args.formats]
+    found = run(args.seed, numbers, args.workers)
     result = summary(args.seed, found, time.perf_counter() - start)
+    if args.formats:
+        result = merged(json.loads(args.output.read_text()), result)
     with write_beside(args.output) as path:
         path.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps({key: result[key] for key in ("outcomes", "seconds", "slowest", "most_memory")}, indent=1))

@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
 from pydicom.pixels import apply_modality_lut, get_decoder, iter_pixels
 from pydicom.pixels.utils import get_expected_length
+from pydicom.uid import UID
 
 from monai_fusion.data.dicom_codestream import check_codestream
 from monai_fusion.data.dicom_plane import frame_groups
@@ -133,7 +134,7 @@ def _check_pixels(dataset: Dataset, file: object) -> None:
     if dataset.get("PhotometricInterpretation") == "MONOCHROME1":
         raise InputError(f"{file}: an inverted grey scale (MONOCHROME1); convert the series to MONOCHROME2")
     syntax = dataset.file_meta.get("TransferSyntaxUID")
-    if syntax is None:
+    if not isinstance(syntax, UID):
         raise InputError(f"{file}: does not say how its pixels are stored (TransferSyntaxUID); send it again")
     try:
         available = get_decoder(syntax).is_available

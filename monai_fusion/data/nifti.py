@@ -93,8 +93,9 @@ def _refuse_repaired(path: Path, image: nib.Nifti1Image) -> None:
     with image.file_map["image"].get_prepare_fileobj("rb") as stream:
         raw = type(image.header).from_fileobj(stream, check=False)
     spacing = raw["pixdim"][1 : 1 + min(image.ndim, 3)]
-    if not (spacing > 0).all():
-        raise InputError(f"{path}: a voxel spacing (pixdim) is {min(spacing):g} mm; repair the header")
+    wrong = spacing[~((spacing > 0) & np.isfinite(spacing))]
+    if len(wrong):
+        raise InputError(f"{path}: a voxel spacing (pixdim) is {wrong[0]:g} mm; repair the header")
     if not np.isfinite(raw["scl_slope"]):
         raise InputError(f"{path}: its slope (scl_slope) is {raw['scl_slope']:g}; repair the header")
     for keyword in ("sform_code", "qform_code"):

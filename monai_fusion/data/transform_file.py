@@ -16,7 +16,7 @@ __all__ = ["check_linear", "read_itk_transform", "write_itk_transform"]
 _LEAST_VOLUME = 1e-6  # of a unit cube after the transform
 
 _WORKER = Path(__file__).with_name("transform_worker.py")
-_SECONDS = 60.0
+_SECONDS = 60.0  # by the clock; the worker has 5 of processor time
 
 
 def read_itk_transform(path: Path) -> np.ndarray:

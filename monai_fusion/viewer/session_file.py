@@ -105,7 +105,7 @@ def read_session_file(content: bytes) -> SessionFile:
         if parsed[_KEY] != _VERSION:
             raise InputError("the session file is of another version of this viewer; open the images by hand")
         return SessionFile(parsed)
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError("not a session file of this viewer, or a damaged one; open the images by hand") from error

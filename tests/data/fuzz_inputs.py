@@ -116,6 +116,16 @@ def _archives(folder: Path) -> dict[str, Any]:
     return {"settings": repr(read_settings("pacs", _only(folder)))}
 
 
+def _pet() -> dict[str, bytes]:
+    """With all that an SUV is computed from."""
+    dose = pydicom.Dataset()
+    dose.RadionuclideTotalDose, dose.RadionuclideHalfLife, dose.RadiopharmaceuticalStartTime = 4e8, 6586.2, "080000"
+    tags: dict[str, Any] = {"PatientWeight": 70, "SeriesTime": "090000", "AcquisitionTime": "090000"}
+    tags |= {"SeriesDate": "20260101", "AcquisitionDate": "20260101", "Units": "BQML", "DecayCorrection": "START"}
+    tags |= {"CorrectedImage": ["ATTN", "DECY"], "RadiopharmaceuticalInformationSequence": [dose]}
+    return _dicom(modality="PT", **tags)
+
+
 def _made(make: Callable[[Path], object]) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "series"
@@ -215,6 +225,7 @@ FORMATS: dict[str, tuple[Callable[[], dict[str, bytes]], Callable[[Path], dict[s
     "dicom": (_dicom, _series),
     "dicom-implicit": (lambda: _dicom(syntax=ImplicitVRLittleEndian), _series),
     "dicom-deflated": (_deflated, _series),
+    "dicom-pet": (_pet, _series),
     "dicom-enhanced": (lambda: _made(lambda folder: enhanced(folder / "1.dcm", PatientComments="one")), _series),
     "dicom-nm": (lambda: _made(lambda folder: nm(folder / "1.dcm", PatientComments="one")), _series),
     "dicom-gated": (lambda: _made(lambda folder: gated(folder / "1.dcm")), _first_volume),

@@ -475,9 +475,14 @@ def _other_picture(data: bytes, rng: np.random.Generator) -> bytes:
 
 
 def _zip_bomb(data: bytes, rng: np.random.Generator) -> bytes:
+    return _zip_with_zeros(data, int(rng.choice([20, 40])))
+
+
+@lru_cache(maxsize=2)
+def _zip_with_zeros(data: bytes, blocks: int) -> bytes:
     stream = io.BytesIO(data)
     with zipfile.ZipFile(stream, "a", zipfile.ZIP_DEFLATED) as archive, archive.open("study/bomb.dcm", "w") as member:
-        for _ in range(int(rng.choice([20, 40]))):
+        for _ in range(blocks):
             member.write(bytes(16 << 20))
     return stream.getvalue()
 

@@ -152,6 +152,17 @@ def test_nifti_slope_is_no_number(slope: float, tmp_path: Path) -> None:
         read_nifti(path)
 
 
+@pytest.mark.parametrize("spacing", [0, -2, np.nan, np.inf])
+def test_nifti_spacing_is_no_length(spacing: float, tmp_path: Path) -> None:
+    """Also where the sform says another: one of the two is damaged."""
+    path = save_nifti(tmp_path / "t1.nii", np.arange(60, dtype=np.float32).reshape(3, 4, 5))
+    content = bytearray(path.read_bytes())
+    content[84:88] = np.float32(spacing).tobytes()
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=f"a voxel spacing .pixdim. is {spacing:g} mm"):
+        read_nifti(path)
+
+
 def test_nifti_of_more_voxels_than_it_can_unpack_to(tmp_path: Path) -> None:
     path = save_nifti(tmp_path / "t1.nii.gz", np.zeros((3, 4, 5), np.float32))
     content = bytearray(gzip.decompress(path.read_bytes()))

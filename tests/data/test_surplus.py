@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import zipfile
 from pathlib import Path
 
@@ -97,3 +98,20 @@ def test_deep_nesting(tmp_path: Path) -> None:
         read_settings("pacs", tmp_path / "archives.toml")
     with pytest.raises(InputError):
         read_session_file(b"[" * 100_000)
+
+
+def test_session_with_a_number_that_is_too_large() -> None:
+    images = {role: {} for role in ("mri", "functional")}
+    windows = {"mri": [0, 10**400]}
+    content = {
+        "monai_fusion_view": 1,
+        "images": images,
+        "place": {},
+        "nudge": {},
+        "corrections": {},
+        "windows": windows,
+    }
+    with pytest.raises(InputError, match="not a session file"):
+        read_session_file(json.dumps({**content, "state": {}}).encode())
+    content["windows"] = {"mri": [0, 10**40]}
+    assert read_session_file(json.dumps({**content, "state": {}}).encode()).choice["windows"] == {"mri": (0.0, 1e40)}

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -80,3 +83,9 @@ def test_half_a_turn_mirrors_nothing(tmp_path: Path) -> None:
     """Two axes change their sign, and left stays left of front and head."""
     write_itk_transform(tmp_path / "t.tfm", np.diag([-1.0, -1, 1, 1]))
     assert np.array_equal(read_itk_transform(tmp_path / "t.tfm"), np.diag([-1.0, -1, 1, 1]))
+
+
+def test_a_reader_without_an_end_is_ended() -> None:
+    """As HDF5's library was seen to run on a damaged file: by the system, also when its caller is gone."""
+    program = "from monai_fusion.data import transform_worker as w\nw._SECONDS = 1\nw._limit()\nwhile True: pass\n"
+    assert subprocess.run([sys.executable, "-c", program], timeout=120).returncode == -signal.SIGKILL
