@@ -153,9 +153,9 @@ class SaveContactSheetd(_Save):
 class SaveDicomd(_Save):
     """Volumes: ``dicom/``, everything below which belongs into an archive.
 
-    ``fused/`` the grey volume as a derived MR series, ``fused_color/`` the same in colour where there is colour, ``registration.dcm`` where
-    the functional image was moved, ``blending.dcm`` where it is asked for. A sheared grid (possible in NIfTI) has no
-    place in DICOM: nothing is written then, and the report warns.
+    ``fused/`` the grey volume as a derived MR series, ``fused_color/`` the same in colour (if it was asked for),
+    ``registration.dcm`` where the functional image was moved, ``blending.dcm`` where it is asked for. A sheared grid
+    (possible in NIfTI) has no place in DICOM: nothing is written then, and the report warns.
 
     Args:
         output: the folder of the run.
