@@ -78,8 +78,8 @@ def test_patient_and_study_are_those_of_the_standard(kind: str) -> None:
 
 def test_terms_are_the_standards() -> None:
     """As pydicom has them from PS3.16."""
-    terms = {term for value in vars(dicom_codes).values() for term in (value if type(value) is tuple else [value])}
-    terms = {term for term in terms if isinstance(term, Term) and term.scheme == "DCM"}
+    values = [each for value in vars(dicom_codes).values() for each in (value if type(value) is tuple else [value])]
+    terms = {value for value in values if isinstance(value, Term) and value.scheme == "DCM"}
     assert len(terms) == 9
     known = {(code, told[0]) for name in concepts["DCM"].values() for code, told in name.items()}
     assert {(term.value, term.meaning) for term in terms} <= known
