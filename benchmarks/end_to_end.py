@@ -3,20 +3,28 @@
     make bench-end-to-end
 
 writes `benchmarks/results/end_to_end.json`. A 256x256x180 MRI and a 128x128x90 PET about one centre in one frame of
-reference, so that nothing is registered. Each run is a process of its own, both programs by turns; the files are in
-the page cache. Compared from the end of the imports to the last file: both read the two series, bring the PET onto the
-MRI's grid, scale both, fuse every slice, write ``fused.nii.gz`` and a DICOM series in grey. `monai-fusion` does more,
-which is counted against it: SUV, colour (NIfTI and DICOM), contact sheet, report, hashes and checks.
+reference, so that nothing is registered. Each run is a process of its own, the programs by turns; the files are in the
+page cache. Compared from the end of the imports to the last file, and by the whole command. Two pairs:
+
+- `monai_fusion_grey` and `stock_grey`: read the two series, bring the PET onto the MRI's grid, scale both, fuse every
+  slice, write ``fused.nii.gz`` and a DICOM series in grey. `monai-fusion` (without colour and contact sheet, which its
+  configuration can switch off) still checks and hashes all files, computes the SUV, refers to the sources, reports.
+- `monai_fusion` and `stock`: with the colour images as NIfTI and DICOM, references to the sources in each slice, hashes
+  of all files, a contact sheet and a report.
 
 The rival is what a user of MONAI would write today: `LoadImaged` with `PydicomReader`, `ResampleToMatchd`,
 `ScaleIntensityRangePercentilesd`, `SliceInferer` on the module, `SaveImage`, and pydicom to put the slices into copies
-of the MRI's files.
+of the MRI's files; colour by matplotlib's colour map and NumPy, its NIfTI by nibabel, its DICOM by highdicom's
+Secondary Capture, the contact sheet by matplotlib.
+
+`peak_memory`: of a run on a 512x512x300 MRI, over what the imports take, in multiples of the float32 output.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -34,15 +42,16 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 SERIES = {"MR": ((256, 256, 180), 1.0), "PT": ((128, 128, 90), 2.0)}
+LARGE = {"MR": ((512, 512, 300), 0.5), "PT": ((128, 128, 75), 2.0)}
 RUNS = 3
 
 
-def write_study(folder: Path) -> None:
+def write_study(folder: Path, series: dict[str, tuple[tuple[int, int, int], float]]) -> None:
     """Both series, of a textured head in noise."""
     from monai_fusion.data.synthetic_dicom import write_synthetic_series
 
     rng = np.random.default_rng(0)
-    for modality, (shape, spacing) in SERIES.items():
+    for modality, (shape, spacing) in series.items():
         x, y, z = np.meshgrid(*[np.linspace(-1, 1, n, dtype=np.float32) for n in shape], indexing="ij")
         inside = (x / 0.8) ** 2 + (y / 0.9) ** 2 + (z / 0.95) ** 2 < 1
         volume = inside * (600 + 300 * np.sin(9 * x) * np.cos(8 * y) + 100 * rng.random(shape, dtype=np.float32))
@@ -65,7 +74,7 @@ class Stages:
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
 
-def run_monai_fusion(study: Path, output: Path, stages: Stages) -> Any:
+def run_monai_fusion(study: Path, output: Path, stages: Stages, **overrides: Any) -> Any:
     with stages.of("imports"):
         import monai.transforms.compose as compose
 
@@ -83,10 +92,18 @@ def run_monai_fusion(study: Path, output: Path, stages: Stages) -> Any:
             return infer(*args, **kwargs)
 
     compose.apply_transform, FusionInferer.__call__ = timed_apply, timed_infer  # type: ignore[method-assign]
-    return lambda: fuse(study / "MR", study / "PT", output)
+    return lambda: fuse(study / "MR", study / "PT", output, **overrides)
 
 
-def run_stock(study: Path, output: Path, stages: Stages) -> Any:
+#: What leaves out the contact sheet.
+NO_SHEET = "postprocessing#transforms#5#_disabled_"
+
+
+def run_monai_fusion_grey(study: Path, output: Path, stages: Stages) -> Any:
+    return run_monai_fusion(study, output, stages, color_map=None, **{NO_SHEET: True})
+
+
+def run_stock_grey(study: Path, output: Path, stages: Stages, everything: bool = False) -> Any:
     with stages.of("imports"):
         import pydicom
         import torch
@@ -128,22 +145,130 @@ def run_stock(study: Path, output: Path, stages: Stages) -> Any:
         with stages.of("write DICOM"):
             files = [pydicom.dcmread(file) for file in sorted((study / "MR").glob("*.dcm"))]
             files.sort(key=lambda file: file.ImagePositionPatient[2])
-            order = fused.affine[2, 2] < 0  # of the slices in the array
+            if fused.affine[2, 2] < 0:
+                files.reverse()  # the order of the slices in the array
             values = (fused[0].clamp(0, 1) * 4095).round().numpy().astype(np.uint16)
             series = generate_uid()
+            if everything:
+                refer(files, study / "PT")
             (output / "dicom").mkdir()
             for k, file in enumerate(files):
-                pixels = values[:, :, len(files) - 1 - k if order else k]
                 file.SeriesInstanceUID, file.SOPInstanceUID = series, generate_uid()
                 file.file_meta.MediaStorageSOPInstanceUID = file.SOPInstanceUID
                 file.ImageType = ["DERIVED", "SECONDARY"]
-                file.PixelData = np.ascontiguousarray(pixels.T).tobytes()
+                file.PixelData = np.ascontiguousarray(values[:, :, k].T).tobytes()
                 file.save_as(output / "dicom" / f"{k + 1:04d}.dcm")
+
+        if everything:
+            write_the_rest(study, output, stages, data["image"], fused)
 
     return run
 
 
-PROGRAMS = {"monai_fusion": run_monai_fusion, "stock": run_stock}
+def run_stock(study: Path, output: Path, stages: Stages) -> Any:
+    with stages.of("imports"):
+        import highdicom  # noqa: F401
+        import matplotlib.pyplot  # noqa: F401
+    return run_stock_grey(study, output, stages, everything=True)
+
+
+def refer(slices: list[Any], pet: Path) -> None:
+    """Names in each slice the slices it was made of, before it gets a UID of its own."""
+    import pydicom
+    from pydicom.dataset import Dataset
+
+    tags = ["SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "ImagePositionPatient"]
+    others = [pydicom.dcmread(file, stop_before_pixels=True, specific_tags=tags) for file in sorted(pet.glob("*.dcm"))]
+    heights = np.array([float(other.ImagePositionPatient[2]) for other in others])
+
+    def item(source: Any) -> Any:
+        reference = Dataset()
+        reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID = source.SOPClassUID, source.SOPInstanceUID
+        return reference
+
+    for one in slices:
+        near = np.argsort(abs(heights - float(one.ImagePositionPatient[2])), kind="stable")[:2]
+        sources = [one, *(others[i] for i in near)]
+        one.SourceImageSequence = [item(source) for source in sources]
+        series = []
+        for uid in dict.fromkeys(source.SeriesInstanceUID for source in sources):
+            entry = Dataset()
+            entry.SeriesInstanceUID = uid
+            entry.ReferencedInstanceSequence = [item(s) for s in sources if s.SeriesInstanceUID == uid]
+            series.append(entry)
+        one.ReferencedSeriesSequence = series
+        one.DerivationDescription = "MRI fused with PET by a neural network. For research use only."
+
+
+def write_the_rest(study: Path, output: Path, stages: Stages, image: Any, fused: Any) -> None:
+    """Colour, contact sheet, hashes and report, as `stock` writes them."""
+    import hashlib
+
+    import matplotlib
+    import nibabel as nib
+    import pydicom
+    from highdicom.sc import SCImage
+    from matplotlib import pyplot
+    from pydicom.uid import generate_uid
+
+    mri, uptake, grey = image[0].numpy(), image[1].numpy(), fused[0].clamp(0, 1).numpy()
+    with stages.of("colour"):
+        red, green, blue = np.moveaxis(matplotlib.colormaps["jet"](uptake)[..., :3].astype(np.float32), -1, 0)
+        luma = 0.299 * red + 0.587 * green + 0.114 * blue
+        rgb = np.stack([grey + red - luma, grey + green - luma, grey + blue - luma], axis=-1)
+        color = np.round(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
+    with stages.of("write NIfTI"):
+        kind = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
+        nib.save(nib.Nifti1Image(color.view(kind)[..., 0], fused.affine.numpy()), output / "colour.nii.gz")
+    with stages.of("write DICOM"):
+        files = sorted((output / "dicom").glob("*.dcm"))
+        series = generate_uid()
+        (output / "colour").mkdir()
+        for k, file in enumerate(files):
+            SCImage.from_ref_dataset(
+                pydicom.dcmread(file, stop_before_pixels=True),
+                pixel_array=np.ascontiguousarray(color[:, :, k].swapaxes(0, 1)),
+                photometric_interpretation="RGB",
+                bits_allocated=8,
+                coordinate_system="PATIENT",
+                series_instance_uid=series,
+                series_number=9002,
+                sop_instance_uid=generate_uid(),
+                instance_number=k + 1,
+                manufacturer="stock",
+                patient_orientation=("L", "P"),
+            ).save_as(output / "colour" / file.name)
+    with stages.of("contact sheet"):
+        rows = {"mri": mri, "functional": uptake, "fused": grey, "colour": color}
+        figure, axes = pyplot.subplots(len(rows), 7, figsize=(15, 9), facecolor="black")
+        for line, (name, volume) in zip(axes, rows.items()):
+            line[0].set_ylabel(name)
+            for axis, k in zip(line, np.linspace(0, len(files) - 1, 9).astype(int)[1:-1]):
+                axis.imshow(volume[:, :, k].swapaxes(0, 1), cmap="gray", vmin=0, vmax=1)
+                axis.set_axis_off()
+        figure.savefig(output / "contact_sheet.png", dpi=100)
+    with stages.of("hashes and report"):
+        hashes = {
+            file.name: hashlib.sha256(file.read_bytes()).hexdigest()
+            for part in ("MR", "PT")
+            for file in sorted((study / part).glob("*.dcm"))
+        }
+        (output / "report.json").write_text(json.dumps({"inputs": hashes, "shape": list(grey.shape)}))
+
+
+#: The whole command of each, as a user types it; the rival's is the script itself.
+COMMANDS = {
+    "monai_fusion_grey": ["--color-map", "none", "--set", f"{NO_SHEET}=true"],
+    "monai_fusion": [],
+}
+
+#: A program and its rival, by turns.
+PROGRAMS = {
+    "monai_fusion_grey": run_monai_fusion_grey,
+    "stock_grey": run_stock_grey,
+    "monai_fusion": run_monai_fusion,
+    "stock": run_stock,
+}
 
 
 def run_alone(program: str, study: Path, output: Path) -> None:
@@ -151,15 +276,28 @@ def run_alone(program: str, study: Path, output: Path) -> None:
     output.mkdir()
     stages = Stages()
     run = PROGRAMS[program](study, output, stages)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.perf_counter(), time.process_time()
     run()
     found = {
         "seconds": time.perf_counter() - start[0],
         "processor_seconds": time.process_time() - start[1],
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
+        "imports_memory_mb": before / 1e3,
         "stages": {name: round(seconds, 3) for name, seconds in stages.seconds.items() if seconds > 5e-3},
     }
     print(json.dumps(found))
+
+
+COMMAND = "import sys; from monai_fusion.cli import main; sys.exit(main())"
+
+
+def timed(*arguments: Any) -> tuple[str, float]:
+    """What Python prints for these arguments, and how long it takes from start to end."""
+    start = time.perf_counter()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    found = subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.PIPE, text=True, env=environment)
+    return found.stdout, time.perf_counter() - start
 
 
 def main() -> None:
@@ -177,32 +315,62 @@ def main() -> None:
     from monai_fusion.atomic import write_beside
     from monai_fusion.evaluation.machine import describe_machine, describe_versions
 
+    def alone(program: str, study: Path, output: Path) -> tuple[dict[str, Any], float]:
+        found, whole = timed(__file__, "--alone", program, study, output)
+        return json.loads(found.splitlines()[-1]), whole
+
     runs: dict[str, list[dict[str, Any]]] = {program: [] for program in PROGRAMS}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_study(folder / "study")
-        for i in range(RUNS + 1):
+        write_study(folder / "study", SERIES)
+        for i in range(RUNS):
             for program, found in runs.items():
-                command = [sys.executable, __file__, "--alone", program, folder / "study", folder / f"{program}{i}"]
-                answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-                if i:  # the first fills the caches
-                    found.append(json.loads(answer.splitlines()[-1]))
+                output = folder / f"{program}{i}"
+                one, whole = alone(program, folder / "study", output)
+                if program in COMMANDS:
+                    paths = [folder / "study" / "MR", folder / "study" / "PT", "-o", folder / "by_command"]
+                    _, whole = timed("-c", COMMAND, "fuse", *paths, *COMMANDS[program])
+                found.append({"command_seconds": whole, **one})
         pictures = [
-            nib.load(next((folder / f"{program}{RUNS}").glob("*fused.nii.gz"))).get_fdata() for program in PROGRAMS
+            nib.load(next((folder / f"{program}{RUNS - 1}").glob("*fused.nii.gz"))).get_fdata()
+            for program in ("monai_fusion", "stock")
         ]
+        write_study(folder / "large", LARGE)
+        large = alone("monai_fusion", folder / "large", folder / "large_fused")[0]
+    median = {
+        program: {
+            what: round(statistics.median(run[what] for run in found), 2)
+            for what in ("seconds", "processor_seconds", "command_seconds")
+        }
+        for program, found in runs.items()
+    }
+    help_seconds = min(timed("-c", COMMAND, "--help")[1] for _ in range(RUNS))
+    output_mb = 4 * float(np.prod(LARGE["MR"][0])) / 1e6
     result: dict[str, Any] = {
         "machine": describe_machine(),
         "versions": describe_versions(),
-        "median_seconds": {p: round(statistics.median(run["seconds"] for run in r), 2) for p, r in runs.items()},
+        "median": median,
+        "times_faster_than_stock": {
+            name: {
+                what: round(median["stock" + kind][what] / median["monai_fusion" + kind][what], 2)
+                for what in ("seconds", "processor_seconds", "command_seconds")
+            }
+            for name, kind in (("grey", "_grey"), ("everything", ""))
+        },
+        "correlation_of_the_pictures": round(float(np.corrcoef(*[p.ravel()[::7] for p in pictures])[0, 1]), 4),
+        "help_seconds": round(help_seconds, 3),
+        "peak_memory": {
+            "shape": LARGE["MR"][0],
+            "output_mb": output_mb,
+            "peak_mb": large["peak_memory_mb"],
+            "imports_mb": large["imports_memory_mb"],
+            "outputs": round((large["peak_memory_mb"] - large["imports_memory_mb"]) / output_mb, 2),
+        },
         "runs": runs,
     }
-    seconds = result["median_seconds"]
-    result["times_faster_than_stock"] = round(seconds["stock"] / seconds["monai_fusion"], 2)
-    if pictures[0].shape == pictures[1].shape:
-        result["correlation_of_the_pictures"] = round(float(np.corrcoef(*[p.ravel()[::7] for p in pictures])[0, 1]), 4)
     with write_beside(arguments.output) as path:
         path.write_text(json.dumps(result, indent=1) + "\n")
-    print(json.dumps(result, indent=1))
+    print(json.dumps({key: value for key, value in result.items() if key != "runs"}, indent=1))
 
 
 if __name__ == "__main__":

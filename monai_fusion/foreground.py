@@ -35,7 +35,7 @@ def foreground(volume: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _fill_holes(mask: np.ndarray) -> np.ndarray:
-    """Fills what is enclosed in a slice along any axis: SciPy's `binary_fill_holes` slice by slice, all slices at once."""
+    """Fills what is enclosed in a slice along any axis: as `binary_fill_holes` slice by slice, in one go."""
     filled = mask.copy()
     cross = ndimage.generate_binary_structure(mask.ndim, 1)
     for axis in range(mask.ndim):

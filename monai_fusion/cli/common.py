@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from monai_fusion.cli.quick_start import without
 from monai_fusion.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def find_device(name: str) -> str:
 
 def fuse_and_tell(mri: Any, functional: Any, output: Any, quiet: bool, /, **overrides: Any) -> FusionResult:
     """Fuses with a progress bar, and says what was warned of and where the results are; gives what `fuse` gives."""
-    from monai_fusion.workflow import fuse
+    with without():
+        from monai_fusion.workflow import fuse
 
     progress = not quiet and sys.stderr.isatty()
     result = fuse(mri, functional, output, **{"progress": progress, **overrides})

@@ -142,7 +142,8 @@ def add_fuse(commands: Any) -> None:
     how.add_argument(
         "--color-map",
         metavar="NAME",
-        help="colour of the uptake: rainbow (default), hot_iron, pet, hot_metal_blue, pet_20_step, grey",
+        help="colour of the uptake: rainbow (default), hot_iron, pet, hot_metal_blue, pet_20_step, grey; none: write "
+        "no colour images",
     )
     how.add_argument(
         "--presentation-state",
@@ -187,6 +188,8 @@ def _fuse(args: argparse.Namespace) -> None:
         elif str(value).startswith(("$", "@", "%")):
             option = name.replace("_", "-")
             raise InputError(f"--{option} {value}: begins with {str(value)[0]}; an expression goes to --set {name}=...")
+    if args.color_map == "none":
+        overrides["color_map"] = None
     if args.axis in ("0", "1", "2"):
         overrides["axis"] = int(args.axis)
     if args.device is not None:

@@ -56,13 +56,13 @@ def write_contact_sheet(
             draw.text((middle[0], y + 3), top, fill="yellow", font=font, anchor="ma")
             draw.text((middle[0], y + _HEIGHT - 3), bottom, fill="yellow", font=font, anchor="md")
     draw.text((6, sheet.height - 4), _FOOTER, fill="orange", font=font, anchor="ls")
-    sheet.save(path, format="PNG")
+    sheet.save(path, format="PNG", compress_level=3)
 
 
 def _choose_slices(volume: torch.Tensor, plan: SlicePlan, columns: int) -> list[int]:
     """Slice numbers, evenly spaced between the outermost ones that hold a tenth of the brightest slice's signal."""
     others = [a for a in range(volume.ndim) if a != plan.axis + 1]
-    signal = volume.double().mean(dim=others)
+    signal = volume.mean(dim=others, dtype=torch.float64)
     filled = torch.nonzero(signal > 0.1 * signal.max()).ravel()
     low, high = (int(filled[0]), int(filled[-1])) if len(filled) else (0, len(signal) - 1)
     # ends themselves are nearly empty: take the middles of equal parts

@@ -14,17 +14,12 @@ from typing import Any
 from monai.utils import optional_import
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.sr.codedict import codes
 
+from monai_fusion.data.dicom_codes import DEIDENTIFICATION
 from monai_fusion.errors import InputError
 
 __all__ = ["Deidentifier", "deidentify_report", "require_dicognito"]
 
-_METHODS = (
-    codes.DCM.BasicApplicationConfidentialityProfile,
-    codes.DCM.CleanDescriptorsOption,
-    codes.DCM.RetainLongitudinalTemporalInformationModifiedDatesOption,
-)
 #: The facts of a source that say nothing about whose it is.
 _HARMLESS = ("kind", "modality", "units", "shape", "spacing_mm", "nifti", "files")
 _UID = re.compile(r"\b[0-2](?:\.\d+){5,}\b")
@@ -69,19 +64,13 @@ class Deidentifier:
         clean.file_meta = FileMetaDataset()
         clean.PatientIdentityRemoved = "YES"
         clean.LongitudinalTemporalInformationModified = "MODIFIED"
-        clean.DeidentificationMethodCodeSequence = [_coded(code) for code in _METHODS]
+        clean.DeidentificationMethodCodeSequence = [method.item() for method in DEIDENTIFICATION]
         self._anonymizer.anonymize(clean)
         return clean
 
 
-def _coded(code: Any) -> Dataset:
-    from highdicom.sr import CodedConcept
-
-    return CodedConcept.from_code(code)
-
-
 def _date_as_text(dataset: Dataset, element: DataElement) -> None:
-    """dicognito shifts text; highdicom writes dates as objects."""
+    """dicognito shifts text; dates are objects where they were made of one."""
     if element.VR in ("DA", "TM", "DT") and element.value is not None:
         element.value = str(element.value)
 
@@ -94,7 +83,7 @@ def deidentify_report(report: dict[str, Any]) -> dict[str, Any]:
         clean[role] = {key: facts[key] for key in _HARMLESS if key in facts}
         if "suv" in facts:  # its inputs are weight and dose
             clean[role]["suv"] = {key: value for key, value in facts["suv"].items() if key != "inputs"}
-    clean["deidentified"] = {"by": "dicognito", "methods": [code.value for code in _METHODS]}
+    clean["deidentified"] = {"by": "dicognito", "methods": [method.value for method in DEIDENTIFICATION]}
     return clean
 
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import nibabel as nib
 import torch
-from highdicom.spatial import get_closest_patient_orientation
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 from pydicom.uid import MultiFrameTrueColorSecondaryCaptureImageStorage
 
+from monai_fusion.data.dicom_codes import item_of
 from monai_fusion.data.dicom_common import FusedStudy
 from monai_fusion.data.dicom_geometry import plane_attributes
 
@@ -22,6 +23,7 @@ __all__ = ["MAX_PIXEL_BYTES", "color_objects"]
 MAX_PIXEL_BYTES = 256 << 20
 
 _SERIES_NUMBER = 9002
+_SIDES = (("R", "L"), ("A", "P"), ("F", "H"))  # where DICOM's axes come from and point to
 
 
 def color_objects(study: FusedStudy, color: torch.Tensor, max_bytes: int = MAX_PIXEL_BYTES) -> Iterator[Dataset]:
@@ -45,7 +47,7 @@ def color_objects(study: FusedStudy, color: torch.Tensor, max_bytes: int = MAX_P
     )
     study.set_derivation(base, "Brightness from the fusion, colour from the uptake.")
     base.ConversionType = "WSD"
-    base.PatientOrientation = [side.value for side in get_closest_patient_orientation(study.affine)[:2]]
+    base.PatientOrientation = list(nib.aff2axcodes(study.affine, _SIDES)[:2])
     study.set_frame_of_reference(base)
     base.SamplesPerPixel = 3
     base.PhotometricInterpretation = "RGB"
@@ -55,10 +57,10 @@ def color_objects(study: FusedStudy, color: torch.Tensor, max_bytes: int = MAX_P
     base.PixelRepresentation = 0
     study.set_sources(base, study.all_sources())
     plane = plane_attributes(study.affine, 0)
-    orientation = _item(ImageOrientationPatient=plane["ImageOrientationPatient"])
-    measures = _item(**{k: plane[k] for k in ("PixelSpacing", "SliceThickness", "SpacingBetweenSlices")})
+    orientation = item_of(ImageOrientationPatient=plane["ImageOrientationPatient"])
+    measures = item_of(**{k: plane[k] for k in ("PixelSpacing", "SliceThickness", "SpacingBetweenSlices")})
     base.SharedFunctionalGroupsSequence = [
-        _item(PixelMeasuresSequence=[measures], PlaneOrientationSequence=[orientation])
+        item_of(PixelMeasuresSequence=[measures], PlaneOrientationSequence=[orientation])
     ]
     for number, start in enumerate(range(0, count, each)):
         stop = min(start + each, count)
@@ -71,16 +73,9 @@ def color_objects(study: FusedStudy, color: torch.Tensor, max_bytes: int = MAX_P
             instance.FrameIncrementPointer = Tag("PerFrameFunctionalGroupsSequence")
         positions = [plane_attributes(study.affine, k)["ImagePositionPatient"] for k in range(start, stop)]
         instance.PerFrameFunctionalGroupsSequence = [
-            _item(PlanePositionSequence=[_item(ImagePositionPatient=position)]) for position in positions
+            item_of(PlanePositionSequence=[item_of(ImagePositionPatient=position)]) for position in positions
         ]
         frames = study.plan.take(color, start, stop).permute(0, 2, 3, 1).contiguous()
         pixels = frames.numpy().tobytes()
         instance.PixelData = pixels + b"\0" * (len(pixels) % 2)
         yield instance
-
-
-def _item(**attributes: object) -> Dataset:
-    item = Dataset()
-    for keyword, value in attributes.items():
-        setattr(item, keyword, value)
-    return item

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-import highdicom
 import numpy as np
-from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
-from pydicom.sr.codedict import codes
 from pydicom.uid import UID, BlendingSoftcopyPresentationStateStorage, generate_uid
+from pydicom.valuerep import DT
 
 import monai_fusion
+from monai_fusion.data import dicom_codes
+from monai_fusion.data.dicom_codes import item_of
 from monai_fusion.data.dicom_patient import TYPE_2, copy_patient_and_study
 from monai_fusion.data.dicom_references import image_references, instance_references, series_item
 from monai_fusion.data.dicom_source import SourceImage, SourceImages, read_source_images, reading
@@ -25,14 +25,13 @@ __all__ = ["FusedStudy"]
 
 #: Why a result refers to an image of each source: CID 7202.
 _PURPOSES = {
-    "mri": CodedConcept.from_code(codes.DCM.StructuralImageForImageProcessing),
-    "functional": CodedConcept.from_code(codes.DCM.SourceImageForImageProcessingOperation),
+    "mri": dicom_codes.STRUCTURAL_IMAGE.item(),
+    "functional": dicom_codes.SOURCE_IMAGE.item(),
 }
 
 #: Read before any other text in viewers that show comments; the series description says it too.
 NOTICE = "For research use only. Not for diagnostic use."
 
-_PRIVATE_SCHEME = "99MONAIFUSION"
 _CARRIED = ("SpecificCharacterSet", "BodyPartExamined", "Laterality", "PatientPosition")
 _LOSSY = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
 #: All that is taken over from a patient who is to stay unknown, for dicognito to exchange.
@@ -158,8 +157,10 @@ class FusedStudy:
         instance.SoftwareVersions = self._versions
         instance.SeriesDescription = f"{description} (research use only)"
         instance.CodingSchemeIdentificationSequence = [
-            highdicom.coding_schemes.CodingSchemeIdentificationItem(
-                _PRIVATE_SCHEME, name="monai-fusion", responsible_organization="monai-fusion"
+            item_of(
+                CodingSchemeDesignator=dicom_codes.PRIVATE_SCHEME,
+                CodingSchemeName="monai-fusion",
+                CodingSchemeResponsibleOrganization="monai-fusion",
             )
         ]
         for what in ("InstanceCreation", "Content", "Series"):
@@ -207,25 +208,27 @@ class FusedStudy:
             if keyword in source:
                 instance.add(source[keyword])
 
-    def _equipment(self, now: datetime) -> Iterator[highdicom.ContributingEquipment]:
+    def _equipment(self, now: datetime) -> Iterator[Dataset]:
         """This program with the hash of its weights and, if known, the scanners."""
         model = self.report["model"]
-        yield highdicom.ContributingEquipment(
-            manufacturer="monai-fusion",
-            purpose_of_reference=codes.DCM.ProcessingEquipment,
-            manufacturer_model_name=model["name"],
-            software_versions=self._versions,
-            contribution_datetime=now,
-            contribution_description=f"Fusion by a neural network, weights SHA-256 {model['sha256']}. {NOTICE}",
+        yield item_of(
+            Manufacturer="monai-fusion",
+            PurposeOfReferenceCodeSequence=[dicom_codes.PROCESSING_EQUIPMENT.item()],
+            ManufacturerModelName=model["name"],
+            SoftwareVersions=self._versions,
+            ContributionDateTime=DT(now),
+            ContributionDescription=f"Fusion by a neural network, weights SHA-256 {model['sha256']}. {NOTICE}",
         )
         for source in self.sources.values():
             maker, product = (str(source.header.get(k) or "") for k in ("Manufacturer", "ManufacturerModelName"))
             if maker and (maker + product).isascii() and not self.deidentified:  # its text may be in another encoding
-                yield highdicom.ContributingEquipment(
-                    manufacturer=maker,
-                    purpose_of_reference=codes.DCM.AcquisitionEquipment,
-                    manufacturer_model_name=product or None,
+                scanner = item_of(
+                    Manufacturer=maker,
+                    PurposeOfReferenceCodeSequence=[dicom_codes.ACQUISITION_EQUIPMENT.item()],
                 )
+                if product:
+                    scanner.ManufacturerModelName = product
+                yield scanner
 
     def set_derivation(self, instance: Dataset, stored: str) -> None:
         """Sets what a derived image says about itself: General Image, and what its sources lost by compression.
@@ -243,8 +246,8 @@ class FusedStudy:
             f"({self.report['model']['name']}). {stored} {NOTICE}"
         )
         instance.DerivationCodeSequence = [
-            CodedConcept.from_code(codes.DCM.SpatialResampling),
-            CodedConcept("FUSION", _PRIVATE_SCHEME, "Fusion of structural and functional image by a neural network"),
+            dicom_codes.SPATIAL_RESAMPLING.item(),
+            dicom_codes.FUSION.item(),
         ]
         for source in self.sources.values():
             if source.header.get("LossyImageCompression") == "01":

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import highdicom
 import numpy as np
 from pydicom.dataset import Dataset
-from pydicom.sr.codedict import codes
 from pydicom.uid import MRImageStorage, SpatialRegistrationStorage
 
+from monai_fusion.data.dicom_codes import IMAGE_CONTENT
 from monai_fusion.data.dicom_common import FusedStudy
 from monai_fusion.data.dicom_geometry import decimal
 from monai_fusion.data.dicom_references import image_reference, image_references, series_item
@@ -51,8 +50,7 @@ def spatial_registration(study: FusedStudy) -> Dataset | None:
     moving = _item(np.linalg.inv(matrix), own_frame if own_frame != study.frame_of_reference else "")
     moving.ReferencedImageSequence = image_references(functional.images)
     if "mode" in study.report["registration"]:  # of a transform from a file it is not known how it was found
-        kind = highdicom.sr.CodedConcept.from_code(codes.DCM.ImageContentBasedAlignment)
-        moving.MatrixRegistrationSequence[0].RegistrationTypeCodeSequence = [kind]
+        moving.MatrixRegistrationSequence[0].RegistrationTypeCodeSequence = [IMAGE_CONTENT.item()]
     instance.RegistrationSequence = [fixed, moving]
 
     study.set_common_references(instance, study.all_sources())

@@ -157,5 +157,8 @@ def write_nifti(path: Path, array: np.ndarray, affine: np.ndarray, facts: dict[s
     image.set_sform(affine, codes["sform_code"])
     image.set_qform(affine, codes["qform_code"])
     image.header["descrip"] = b"monai-fusion, research use only"
-    with path.open("wb") as file, igzip.IGzipFile("", "wb", fileobj=file, mtime=0) as stream:  # the same bytes each time
+    with (
+        path.open("wb") as file,
+        igzip.IGzipFile("", "wb", fileobj=file, mtime=0) as stream,
+    ):  # the same bytes each time
         image.to_stream(stream)

@@ -3,6 +3,7 @@ from .color import COLOR_MAPS, ColorizeFusedd, SplitChromad
 from .intensity import WindowIntensityd
 from .pair import CheckOverlapd, CheckPaird
 from .registration import MoveByTransformd, RegisterFunctionald
+from .resample import ResampleOntod
 from .suv import ConvertToSUVd
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "ConvertToSUVd",
     "MoveByTransformd",
     "RegisterFunctionald",
+    "ResampleOntod",
     "SplitChromad",
     "WindowIntensityd",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Hashable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ _PALETTES = {
 #: rainbow (blue to red, fading to black below a quarter) keeps its colour to the top.
 COLOR_MAPS = (*_PALETTES, "rainbow", "grey")
 
-_AT_ONCE = 16  # planes, which lie across the memory
+_AT_ONCE = 16  # planes
 
 
 def rgb_to_ycc(rgb: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -65,8 +66,10 @@ def ycc_to_rgb(luma: torch.Tensor, chroma: torch.Tensor) -> torch.Tensor:
         ``(3, ...)`` in [0, 1].
     """
     offset = _offset_of(chroma)
+    above, below = _reach(offset)
     y = luma[0]
-    return (y + _fit(y, *_reach(offset)) * offset).clamp_(0, 1)
+    fit = torch.minimum((1 - y) / above, y / below).clamp_(max=1)
+    return (y + fit * offset).clamp_(0, 1)
 
 
 def _offset_of(chroma: torch.Tensor) -> torch.Tensor:
@@ -80,11 +83,6 @@ def _offset_of(chroma: torch.Tensor) -> torch.Tensor:
 def _reach(offset: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """How far a chroma reaches above the luma, and how far below it."""
     return offset.amax(dim=0).clamp_min(1e-12), offset.amin(dim=0).neg_().clamp_min_(1e-12)
-
-
-def _fit(y: torch.Tensor, above: torch.Tensor, below: torch.Tensor) -> torch.Tensor:
-    """The share of a chroma that fits into RGB at a luma, 0 to 1."""
-    return torch.minimum((1 - y) / above, y / below).clamp_(max=1)
 
 
 def color_table(name: str) -> torch.Tensor:
@@ -157,33 +155,43 @@ class ColorizeFusedd(MapTransform):
         self.chroma_key = chroma_key
         self.color_key = color_key
         offset = _offset_of(rgb_to_ycc(color_table(color_map).T)[1])
-        self._map = [*offset.unbind(), *_reach(offset)]
+        self._map = [each.numpy() for each in (*offset, *_reach(offset))]
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         out = dict(data)
         for key in self.key_iterator(out):
             fused = convert_to_tensor(out[key], track_meta=False).cpu()
-            given = self.chroma_key in out
-            source = convert_to_tensor(out[self.chroma_key if given else self.image_key], track_meta=False).cpu()
-            shape = fused.shape[1:]
-            color = torch.empty((*reversed(shape), 3), dtype=torch.uint8)  # as NIfTI and DICOM write it
-            for start in range(0, shape[-1], _AT_ONCE):
-                stop = min(start + _AT_ONCE, shape[-1])
-                planes = [
-                    each[..., start:stop].permute(*reversed(range(each.ndim))).contiguous()
-                    for each in (fused[0], *(source if given else source[self.functional_channel, None]))
-                ]
-                for k, (y, *channels) in enumerate(zip(*planes), start):  # float RGB takes a lot of memory
-                    rgb = ycc_to_rgb(y[None], torch.stack(channels)) if given else self._paint(y, *channels)
-                    for c, channel in enumerate(rgb):
-                        color[k, ..., c] = channel.mul_(255).round_()
-            color = color.permute(-1, *reversed(range(len(shape))))
+            if self.chroma_key in out:
+                chroma = convert_to_tensor(out[self.chroma_key], track_meta=False).cpu()
+                color = ycc_to_rgb(fused, chroma).mul_(255).round_().to(torch.uint8)
+            else:
+                image = convert_to_tensor(out[self.image_key], track_meta=False).cpu()
+                color = torch.from_numpy(self._paint(fused[0].numpy(), image[self.functional_channel].numpy()))
             out[self.color_key] = MetaTensor(color, meta=dict(out[key].meta))
         return out
 
-    def _paint(self, y: torch.Tensor, uptake: torch.Tensor) -> list[torch.Tensor]:
-        """As `ycc_to_rgb`, with all that depends on the uptake alone looked up: red, green, blue."""
-        index = (uptake * 255).round_().to(torch.int32).ravel()
-        *offset, above, below = (each.index_select(0, index).view_as(y) for each in self._map)
-        fit = _fit(y, above, below)
-        return [each.mul_(fit).add_(y).clamp_(0, 1) for each in offset]
+    def _paint(self, luma: np.ndarray, uptake: np.ndarray) -> np.ndarray:
+        """As `ycc_to_rgb`, with all that depends on the uptake alone looked up: ``(3, ...)`` uint8.
+
+        In memory it lies as NIfTI and DICOM are written, the last axis first and the colours together.
+        """
+        y, uptake = luma.T, uptake.T
+        color = np.empty((*y.shape, 3), np.uint8)
+
+        def paint(start: int) -> None:
+            block = slice(start, start + _AT_ONCE)  # read at once, as planes lie across the memory
+            for k, (plane, index) in enumerate(zip(y[block].copy(order="C"), uptake[block].copy(order="C")), start):
+                index = np.rint(index * 255).astype(np.uint8)
+                *offset, above, below = (each.take(index) for each in self._map)
+                fit = np.minimum((1 - plane) / above, plane / below)
+                np.minimum(fit, 1, out=fit)
+                for c, each in enumerate(offset):
+                    each *= fit
+                    each += plane
+                    each.clip(0, 1, out=each)
+                    each *= 255
+                    color[k, ..., c] = np.rint(each, out=each)
+
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:  # NumPy lets other threads run
+            list(pool.map(paint, range(0, len(y), _AT_ONCE)))
+        return np.moveaxis(color, -1, 0).transpose(0, *range(y.ndim, 0, -1))

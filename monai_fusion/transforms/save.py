@@ -53,6 +53,8 @@ class _Save(Transform):
         axis: which slices, as for `FusionInferer`.
     """
 
+    color_key = "fused_color"
+
     def __init__(self, output: OutputFolder, axis: str | int = "acquisition") -> None:
         self.output = output
         self.axis = axis
@@ -77,7 +79,8 @@ class _Save(Transform):
 
 
 class SaveNiftid(_Save):
-    """Volumes: ``fused.nii.gz`` (float32, 0 to 1) and ``fused_color.nii.gz`` (RGB24) on the MRI's grid."""
+    """Volumes: ``fused.nii.gz`` (float32, 0 to 1) and, where there is colour, ``fused_color.nii.gz`` (RGB24) on the
+    MRI's grid."""
 
     def save(self, data: dict[Hashable, Any], report: dict[str, Any]) -> dict[Hashable, Any]:
         from monai_fusion.data.nifti import RGB24, write_nifti
@@ -85,8 +88,10 @@ class SaveNiftid(_Save):
         if not self.is_volume(data):
             return {}
         fused = convert_to_tensor(data["pred"], track_meta=False)[0].float().cpu().numpy()
-        color = convert_to_tensor(data["fused_color"], track_meta=False).permute(3, 2, 1, 0).contiguous().numpy()
-        volumes = {"fused.nii.gz": fused, "fused_color.nii.gz": color.view(RGB24)[..., 0].T}
+        volumes = {"fused.nii.gz": fused}
+        if self.color_key in data:
+            color = convert_to_tensor(data[self.color_key], track_meta=False).permute(3, 2, 1, 0).contiguous().numpy()
+            volumes["fused_color.nii.gz"] = color.view(RGB24)[..., 0].T
 
         def write(name: str) -> None:
             with writing(self.output.file(name)) as path:
@@ -107,8 +112,8 @@ class SavePictured(_Save):
 
         if not self.is_volume(data):
             with writing(self.output.file("fused.png")) as path:
-                if self.chroma_key in data:
-                    picture = convert_to_tensor(data["fused_color"], track_meta=False).permute(1, 2, 0)
+                if self.chroma_key in data and self.color_key in data:
+                    picture = convert_to_tensor(data[self.color_key], track_meta=False).permute(1, 2, 0)
                 else:
                     picture = (convert_to_tensor(data["pred"], track_meta=False)[0].cpu() * 255).round().to(torch.uint8)
                 write_png(path, picture.contiguous().numpy())
@@ -128,7 +133,7 @@ class SaveTransformd(_Save):
 
 
 class SaveContactSheetd(_Save):
-    """Volumes: ``contact_sheet.png``, both sources and both fused images, slice by slice."""
+    """Volumes: ``contact_sheet.png``, both sources and the fused images, slice by slice."""
 
     def save(self, data: dict[Hashable, Any], report: dict[str, Any]) -> dict[Hashable, Any]:
         from monai_fusion.data.contact_sheet import write_contact_sheet
@@ -138,7 +143,8 @@ class SaveContactSheetd(_Save):
             image = convert_to_tensor(data["image"], track_meta=False).cpu()
             rows = {name: image[i : i + 1] for i, name in enumerate(names)}
             rows["fused"] = convert_to_tensor(data["pred"], track_meta=False).cpu()
-            rows["colour"] = convert_to_tensor(data["fused_color"], track_meta=False)
+            if self.color_key in data:
+                rows["colour"] = convert_to_tensor(data[self.color_key], track_meta=False)
             with writing(self.output.file("contact_sheet.png")) as path:
                 write_contact_sheet(path, rows, self.affine(data), self.plan(data))
         return {}
@@ -147,9 +153,9 @@ class SaveContactSheetd(_Save):
 class SaveDicomd(_Save):
     """Volumes: ``dicom/``, everything below which belongs into an archive.
 
-    ``fused/`` the grey volume as a derived MR series, ``fused_color/`` the same in colour, ``registration.dcm`` where
-    the functional image was moved, ``blending.dcm`` where it is asked for. A sheared grid (possible in NIfTI) has no
-    place in DICOM: nothing is written then, and the report warns.
+    ``fused/`` the grey volume as a derived MR series, ``fused_color/`` the same in colour (if it was asked for),
+    ``registration.dcm`` where the functional image was moved, ``blending.dcm`` where it is asked for. A sheared grid
+    (possible in NIfTI) has no place in DICOM: nothing is written then, and the report warns.
 
     Args:
         output: the folder of the run.
@@ -210,8 +216,10 @@ class SaveDicomd(_Save):
         fused = convert_to_tensor(data["pred"], track_meta=False)[0].float().cpu()
         for k, instance in enumerate(grey_series(study, fused)):
             yield f"fused/{k + 1:04d}.dcm", instance
-        for k, instance in enumerate(color_objects(study, convert_to_tensor(data["fused_color"], track_meta=False))):
-            yield f"fused_color/{k + 1:04d}.dcm", instance
+        if self.color_key in data:
+            color = convert_to_tensor(data[self.color_key], track_meta=False)
+            for k, instance in enumerate(color_objects(study, color)):
+                yield f"fused_color/{k + 1:04d}.dcm", instance
         registration = spatial_registration(study)
         if registration is not None:
             yield "registration.dcm", registration

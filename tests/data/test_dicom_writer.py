@@ -1,4 +1,4 @@
-"""Objects of a series are written as pydicom writes them, and their patient is what the Standard's modules hold."""
+"""Objects are written as pydicom writes them; patient, study and coded terms are the Standard's."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from conftest import AFFINE, head, save_dicom
 from dicom_tools import study_of
 from highdicom._standard_utils import get_iod_module_map, get_module_attribute_map
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.sr._concepts_dict import concepts
 from pydicom.uid import ExplicitVRLittleEndian
 
+from monai_fusion.data import dicom_codes
+from monai_fusion.data.dicom_codes import Term
 from monai_fusion.data.dicom_color import color_objects
 from monai_fusion.data.dicom_grey import grey_series
 from monai_fusion.data.dicom_patient import PATIENT_AND_STUDY, TYPE_2
@@ -71,3 +74,12 @@ def test_patient_and_study_are_those_of_the_standard(kind: str) -> None:
     assert len(set(PATIENT_AND_STUDY)) == len(PATIENT_AND_STUDY)
     always = [row for m in modules if m["usage"] == "M" for row in rows[m["key"]]]
     assert set(TYPE_2) == {row["keyword"] for row in always if row["type"] == "2"}
+
+
+def test_terms_are_the_standards() -> None:
+    """As pydicom has them from PS3.16."""
+    values = [each for value in vars(dicom_codes).values() for each in (value if type(value) is tuple else [value])]
+    terms = {value for value in values if isinstance(value, Term) and value.scheme == "DCM"}
+    assert len(terms) == 9
+    known = {(code, told[0]) for name in concepts["DCM"].values() for code, told in name.items()}
+    assert {(term.value, term.meaning) for term in terms} <= known
