@@ -7,8 +7,8 @@ in eager mode, the largest difference of each backend to float64, the machine, a
 the copy rate and the multiply-adds at the matrix product's rate, both measured in the same run. Backends that are not
 installed are left out (`pip install openvino`; torch.compile needs a C++ compiler). Needs torch alone.
 
-``first_call`` is what the kernel costs a process before it computes: Numba's import, and the first call, compiled or
-loaded from the cache on the disk. ``worth_loading`` follows: the pixels of a volume from which `FusionInferer` is faster with
+``first_call`` is what the kernel costs a process before it computes: the import of Numba, and the first call, compiled
+or loaded from the disk. ``worth_loading`` follows: the pixels of a volume from which `FusionInferer` is faster with
 the kernel, loaded from the cache, than with the module; ``backend="auto"`` goes by it.
 """
 
