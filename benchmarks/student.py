@@ -5,8 +5,11 @@
 writes `benchmarks/results/student.json`: ``{shape: {backend: nanoseconds a pixel}}``, the same as ratios to the module
 in eager mode, the largest difference of each backend to float64, the machine, and its roofline: what the bytes need at
 the copy rate and the multiply-adds at the matrix product's rate, both measured in the same run. Backends that are not
-installed are left out (`pip install openvino`; torch.compile needs a C++ compiler); with a GPU, the module runs there
-too. Needs torch alone.
+installed are left out (`pip install openvino`; torch.compile needs a C++ compiler). Needs torch alone.
+
+``first_call`` is what the kernel costs a process before it computes: the import of Numba, and the first call, compiled
+or loaded from the disk. ``worth_loading`` follows: the pixels of a volume from which `FusionInferer` is faster with
+the kernel, loaded from the cache, than with the module; ``backend="auto"`` goes by it.
 """
 
 from __future__ import annotations
@@ -14,7 +17,9 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -55,10 +60,6 @@ def programs(student: FusionStudent) -> dict[str, Program]:
                 found["openvino"] = openvino_program(model)
     if shutil.which("c++"):
         found["torch.compile"] = torch.compile(student, dynamic=False)
-    if torch.cuda.is_available():
-        on_gpu = FusionStudent().eval()
-        on_gpu.load_state_dict(student.state_dict())
-        found["eager, GPU"] = on_gpu.cuda()
     return found
 
 
@@ -94,8 +95,6 @@ def seconds(program: Program, image: torch.Tensor) -> float:
     while len(times) < 3 or sum(times) < SECONDS_A_BACKEND:
         start = time.perf_counter()
         program(image)
-        if image.is_cuda:
-            torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
     return sorted(times)[len(times) // 2]
 
@@ -114,8 +113,52 @@ def roofline() -> dict[str, float]:
     }
 
 
-def on_its_device(name: str, image: torch.Tensor) -> torch.Tensor:
-    return image.cuda() if name.endswith("GPU") else image
+FIRST_CALL = """if True:
+    import json, time, numpy, torch
+    from monai_fusion.networks import FusionStudent
+    begin = time.perf_counter()
+    from monai_fusion.inferers.kernels.cpu import CpuStudent
+    imported = time.perf_counter()
+    kernel = CpuStudent(FusionStudent().state_dict())
+    kernel(*numpy.zeros((2, 8, 64, 64), numpy.float32))
+    print(json.dumps({"import": imported - begin, "call": time.perf_counter() - imported}))
+"""
+
+
+def first_call() -> dict[str, float]:
+    """Seconds of a new process, the median of three."""
+    with tempfile.TemporaryDirectory() as cache:
+
+        def run(folder: str) -> dict[str, float]:
+            environment = {**os.environ, "PYTHONPATH": sys.path[0], "NUMBA_CACHE_DIR": folder}
+            done = subprocess.run([sys.executable, "-c", FIRST_CALL], env=environment, capture_output=True, check=True)
+            return dict(json.loads(done.stdout))
+
+        compiled = [run(f"{cache}/{i}") for i in range(3)]
+        loaded = [run(f"{cache}/0") for _ in range(3)]
+
+    def median(name: str, runs: list[dict[str, float]]) -> float:
+        return round(sorted(run[name] for run in runs)[1], 3)
+
+    return {
+        "import": median("import", compiled + loaded),
+        "compiled": median("call", compiled),
+        "from_the_cache": median("call", loaded),
+    }
+
+
+def worth_loading(student: FusionStudent, load: float) -> dict[str, float]:
+    """Pixels of a volume from which it pays to load the kernel, which takes `load` seconds."""
+    from monai_fusion.inferers import FusionInferer
+
+    volume = torch.rand(1, 2, 256, 256, 64)
+    pixels = volume.numel() / 2
+    times = {
+        name: seconds(lambda x, name=name: FusionInferer(backend=name)(x, student), volume) / pixels * 1e9
+        for name in ("module", "numba")
+    }
+    gain = times["module"] - times["numba"]
+    return {**{name: round(t, 2) for name, t in times.items()}, "from_pixels": round(load / gain * 1e9)}
 
 
 def machine() -> dict[str, object]:
@@ -138,15 +181,20 @@ def main() -> None:
     for shape_name, shape in SHAPES.items():
         image = torch.rand(shape)
         pixels = image.numel() / 2
-        times = {name: seconds(program, on_its_device(name, image)) for name, program in found.items()}
+        times = {name: seconds(program, image) for name, program in found.items()}
         result[shape_name] = {name: round(t / pixels * 1e9, 3) for name, t in times.items()}
         ratios[shape_name] = {name: round(times["eager"] / t, 2) for name, t in times.items()}
     image = torch.rand(SHAPES["256x256"])
-    outputs = {name: program(on_its_device(name, image)).cpu() for name, program in found.items()}
+    outputs = {name: program(image).cpu() for name, program in found.items()}
     exact = student.double()(image.double())
     result["times_faster_than_eager"] = ratios
     result["difference_to_float64"] = {name: float((out - exact).abs().max()) for name, out in outputs.items()}
+    student.float()
     result["roofline"] = roofline()
+    if "numba" in found:
+        result["first_call"] = cost = first_call()
+        if importlib.util.find_spec("monai"):
+            result["worth_loading"] = worth_loading(student, cost["import"] + cost["from_the_cache"])
     result["machine"] = machine()
 
     with write_beside(args.output) as path:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_context
+from threading import Barrier, current_thread
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from monai_fusion.errors import InputError
 from monai_fusion.networks import FusionStudent, FusionTeacher
 
 pytest.importorskip("numba")
+from monai_fusion.inferers.kernels import cpu
 from monai_fusion.inferers.kernels.cpu import CpuStudent
 
 
@@ -58,6 +62,35 @@ def test_callers_do_not_disturb_each_other() -> None:
         for _ in range(5):
             together = list(pool.map(lambda i: kernels[i % 2](*images[i]), range(16)))
             assert all(np.array_equal(a, b) for a, b in zip(together, expected))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_process_waits_for_no_thread_of_its_parent() -> None:
+    """As a worker of PyTorch's DataLoader."""
+    kernel = CpuStudent(random_student(4, 0).state_dict(), threads=2)
+    first, second = np.random.default_rng(0).random((2, 2, 70, 50), dtype=np.float32)
+    expected = kernel(first, second)
+    child = get_context("fork").Process(target=_exit_if_equal, args=(kernel, first, second, expected))
+    child.start()
+    child.join(20)
+    child.kill()
+    assert child.exitcode == 7
+
+
+def _exit_if_equal(kernel: CpuStudent, first: np.ndarray, second: np.ndarray, expected: np.ndarray) -> None:
+    os._exit(7 if np.array_equal(kernel(first, second), expected) else 8)
+
+
+def test_an_error_in_a_helper_reaches_the_caller() -> None:
+    barrier = Barrier(2)
+
+    def run(strip: tuple[int, int, int]) -> None:
+        barrier.wait(20)
+        if current_thread().name == "fusion":
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        cpu._share(run, [(0, 0, 3), (1, 0, 3)], 2)
 
 
 def test_nan_stays_nan() -> None:

@@ -16,7 +16,7 @@ __all__ = ["BACKENDS", "choose_backend"]
 
 BACKENDS = ("auto", "module", "numba", "triton")
 
-#: Pixels from which the CPU's kernel wins although Numba must be loaded first: ``worth_loading`` of
+#: Pixels from which the CPU's kernel wins although Numba must be loaded first: ``worth_loading`` in
 #: `benchmarks/results/student.json`, rounded (`make bench-student`).
 _WORTH_LOADING = 6_000_000
 
