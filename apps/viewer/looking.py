@@ -67,7 +67,7 @@ def _menu() -> None:
             _measurements()
         with st.popover("This slice", key="slice"):
             _slice()
-        with st.popover("Position", key="position"):
+        with st.popover("Position", key="position"), st.container(key="position-panel"):
             _position()
         assert session.case is not None
         if are_possible(session.case.choice.functional.modality):
@@ -115,20 +115,21 @@ def _position() -> None:
     st.caption(registration["text"])
     with st.form("nudge", border=False):
         now = case.choice.nudge
-        sliders = [(_SHIFTS, _REACH_MM, 0.5, "%.1f"), (_TURNS, _REACH_DEGREES, 0.5, "%.1f")]
-        values = {
-            name: st.slider(label, -reach, reach, float(getattr(now, name)), step, shape, key=f"nudge-{name}")
-            for names, reach, step, shape in sliders
-            for name, label in names.items()
-        }
-        moved = st.form_submit_button("Move and fuse again")
-        restarted = st.form_submit_button("Move, and register from there")
+        values = {}
+        for column, names, reach in zip(st.columns(2), (_SHIFTS, _TURNS), (_REACH_MM, _REACH_DEGREES)):
+            for name, label in names.items():
+                values[name] = column.slider(
+                    label, -reach, reach, float(getattr(now, name)), 0.5, "%.1f", key=f"nudge-{name}"
+                )
+        with st.container(horizontal=True):
+            moved = st.form_submit_button("Move and fuse again")
+            restarted = st.form_submit_button("Move, and register from there")
         if moved or restarted:
             actions.move_by_hand(session, Nudge(**values), restart=restarted)
             st.rerun()
     if registration["matrix_lps"]:
-        st.caption("Transform, MRI to functional image (LPS, mm)")
-        st.table([[f"{value:.4f}" for value in row] for row in registration["matrix_lps"]])
+        with st.expander("Transform, MRI to functional image (LPS, mm)"):
+            st.table([[f"{value:.4f}" for value in row] for row in registration["matrix_lps"]])
 
 
 def _corrections() -> None:

@@ -63,8 +63,8 @@ export class Pictures {
     this.version = ++lastVersion;
   }
 
-  setWindow(name, window) {
-    const volume = this.volumes[name];
+  /** @param volume whose values are seen through the window: that of the same name, but for the projection */
+  setWindow(name, window, volume = this.volumes[name]) {
     if (!volume) return;
     const table = this.windowTables[name] || (this.windowTables[name] = new Uint8Array(volume.levels));
     fillWindowTable(table, volume, window);
