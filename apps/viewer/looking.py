@@ -20,6 +20,12 @@ from monai_fusion.viewer.slice_metrics import slice_metrics
 __all__ = ["look"]
 
 _STATE = ("crosshair", "windows", "palette", "layout", "rois", "distances")
+#: Columns of the table of measurements, and what the page calls them.
+_MEASURED = {
+    "id": "", "kind": "Kind", "radius_mm": "Radius, mm", "volume_ml": "Volume, ml", "length_mm": "Length, mm",
+    "functional_mean": "{functional} mean", "functional_max": "{functional} max",
+    "functional_peak": "{functional} peak", "mri_mean": "{mri} mean", "mri_max": "{mri} max",
+}  # fmt: skip
 _SHIFTS = {"right": "Right (+) or left, mm", "front": "Front (+) or back, mm", "up": "Up (+) or down, mm"}
 _TURNS = {"pitch": "Nod, degrees", "roll": "Tilt, degrees", "yaw": "Turn, degrees"}
 _REACH_MM, _REACH_DEGREES = 30.0, 20.0
@@ -63,7 +69,7 @@ def _menu() -> None:
             st.rerun()
         with st.popover("Keep", key="keep"):
             _keep()
-        with st.popover("Measurements", key="measurements"):
+        with st.popover("Measurements", key="measurements"), st.container(key="measurements-panel"):
             _measurements()
         with st.popover("This slice", key="slice"):
             _slice()
@@ -83,13 +89,21 @@ def _keep() -> None:
 
 
 def _measurements() -> None:
-    look = this_session().look
+    session = this_session()
+    look, scene = session.look, session.scene
+    assert scene is not None
     rows = table(look["rois"], look["distances"])
     if not rows:
         st.caption("Nothing is measured yet: O draws a region, D a distance.")
         return
-    st.table([{name: _text(value) for name, value in row.items()} for row in rows])
-    st.caption("From the sources' own voxels. Coordinates in mm: right, front, up. Peak: highest mean over 1 cm³.")
+    names, unit = scene.data["names"], scene.data["volumes"]["functional"]["unit"]
+    shown = {name: label.format(**names) for name, label in _MEASURED.items()}
+    measured_in = f", {names['functional']} in {unit}" if unit else ""
+    st.table([{label: _text(row[name]) for name, label in shown.items()} for row in rows])
+    st.caption(
+        f"From the sources' own voxels{measured_in}. "
+        "Peak: highest mean over 1 cm³. The CSV file in Keep has the places too."
+    )
 
 
 def _slice() -> None:
@@ -121,9 +135,9 @@ def _position() -> None:
                 values[name] = column.slider(
                     label, -reach, reach, float(getattr(now, name)), 0.5, "%.1f", key=f"nudge-{name}"
                 )
-        with st.container(horizontal=True):
-            moved = st.form_submit_button("Move and fuse again")
-            restarted = st.form_submit_button("Move, and register from there")
+        first, second = st.columns([5, 7])
+        moved = first.form_submit_button("Move and fuse again", width="stretch")
+        restarted = second.form_submit_button("Move, and register from there", width="stretch")
         if moved or restarted:
             actions.move_by_hand(session, Nudge(**values), restart=restarted)
             st.rerun()

@@ -18,7 +18,7 @@ import { Stage } from "./stage.js";
 
 const MIP_TOP = 99.5; // percentile of a projection that its automatic window ends at
 const MIP_LIMIT = 2; // times the top of the slices' automatic window: a bladder must not leave the rest pale
-const BAR_LUMA = 150; // of the fused picture, at which the colour bar of the attribution is shown
+const BAR_LUMA = 255; // of the fused picture, at which the colour bar of the attribution is shown
 
 function middle(shape) {
   return shape.map((count) => Math.floor(count / 2));
