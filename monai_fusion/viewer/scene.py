@@ -29,7 +29,7 @@ NOTICE = "For research use only. Not for diagnostic use."
 
 _KINDS = {"PT": "PET", "NM": "SPECT"}
 _OWN_COLORS = (
-    "the functional image is a picture in colours of its own: it is shown and measured by its brightness, "
+    "The functional image is a picture in colours of its own: it is shown and measured by its brightness, "
     "which is no uptake; the PNG file in Keep has its colours"
 )
 _RIGID = 0.0005  # of a length: less is the rounding of a file
