@@ -20,6 +20,12 @@ from monai_fusion.viewer.slice_metrics import slice_metrics
 __all__ = ["look"]
 
 _STATE = ("crosshair", "windows", "palette", "layout", "rois", "distances")
+#: Columns of the table of measurements, and what the page calls them.
+_MEASURED = {
+    "id": "", "kind": "Kind", "radius_mm": "Radius, mm", "volume_ml": "Volume, ml", "length_mm": "Length, mm",
+    "functional_mean": "{functional} mean", "functional_max": "{functional} max",
+    "functional_peak": "{functional} peak", "mri_mean": "{mri} mean", "mri_max": "{mri} max",
+}  # fmt: skip
 _SHIFTS = {"right": "Right (+) or left, mm", "front": "Front (+) or back, mm", "up": "Up (+) or down, mm"}
 _TURNS = {"pitch": "Nod, degrees", "roll": "Tilt, degrees", "yaw": "Turn, degrees"}
 _REACH_MM, _REACH_DEGREES = 30.0, 20.0
@@ -63,11 +69,11 @@ def _menu() -> None:
             st.rerun()
         with st.popover("Keep", key="keep"):
             _keep()
-        with st.popover("Measurements", key="measurements"):
+        with st.popover("Measurements", key="measurements"), st.container(key="measurements-panel"):
             _measurements()
         with st.popover("This slice", key="slice"):
             _slice()
-        with st.popover("Position", key="position"):
+        with st.popover("Position", key="position"), st.container(key="position-panel"):
             _position()
         assert session.case is not None
         if are_possible(session.case.choice.functional.modality):
@@ -83,13 +89,21 @@ def _keep() -> None:
 
 
 def _measurements() -> None:
-    look = this_session().look
+    session = this_session()
+    look, scene = session.look, session.scene
+    assert scene is not None
     rows = table(look["rois"], look["distances"])
     if not rows:
         st.caption("Nothing is measured yet: O draws a region, D a distance.")
         return
-    st.table([{name: _text(value) for name, value in row.items()} for row in rows])
-    st.caption("From the sources' own voxels. Coordinates in mm: right, front, up. Peak: highest mean over 1 cm³.")
+    names, unit = scene.data["names"], scene.data["volumes"]["functional"]["unit"]
+    shown = {name: label.format(**names) for name, label in _MEASURED.items()}
+    measured_in = f", {names['functional']} in {unit}" if unit else ""
+    st.table([{label: _text(row[name]) for name, label in shown.items()} for row in rows])
+    st.caption(
+        f"From the sources' own voxels{measured_in}. "
+        "Peak: highest mean over 1 cm³. The CSV file in Keep has the places too."
+    )
 
 
 def _slice() -> None:
@@ -115,20 +129,21 @@ def _position() -> None:
     st.caption(registration["text"])
     with st.form("nudge", border=False):
         now = case.choice.nudge
-        sliders = [(_SHIFTS, _REACH_MM, 0.5, "%.1f"), (_TURNS, _REACH_DEGREES, 0.5, "%.1f")]
-        values = {
-            name: st.slider(label, -reach, reach, float(getattr(now, name)), step, shape, key=f"nudge-{name}")
-            for names, reach, step, shape in sliders
-            for name, label in names.items()
-        }
-        moved = st.form_submit_button("Move and fuse again")
-        restarted = st.form_submit_button("Move, and register from there")
+        values = {}
+        for column, names, reach in zip(st.columns(2), (_SHIFTS, _TURNS), (_REACH_MM, _REACH_DEGREES)):
+            for name, label in names.items():
+                values[name] = column.slider(
+                    label, -reach, reach, float(getattr(now, name)), 0.5, "%.1f", key=f"nudge-{name}"
+                )
+        first, second = st.columns([5, 7])
+        moved = first.form_submit_button("Move and fuse again", width="stretch")
+        restarted = second.form_submit_button("Move, and register from there", width="stretch")
         if moved or restarted:
             actions.move_by_hand(session, Nudge(**values), restart=restarted)
             st.rerun()
     if registration["matrix_lps"]:
-        st.caption("Transform, MRI to functional image (LPS, mm)")
-        st.table([[f"{value:.4f}" for value in row] for row in registration["matrix_lps"]])
+        with st.expander("Transform, MRI to functional image (LPS, mm)"):
+            st.table([[f"{value:.4f}" for value in row] for row in registration["matrix_lps"]])
 
 
 def _corrections() -> None:

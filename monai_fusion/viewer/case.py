@@ -120,6 +120,11 @@ class Case:
         return self.result.fused.ndim == 2
 
     @property
+    def has_own_colors(self) -> bool:
+        """Is the functional image a picture in colour?"""
+        return self.is_picture and self.pair.data["functional"].shape[0] == 3
+
+    @property
     def slice_axis(self) -> int | None:
         """Along which the MRI was acquired; None for a picture."""
         return None if self.is_picture else int(self.pair.data["mri"].meta["slice_axis"])

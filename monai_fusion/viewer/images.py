@@ -42,7 +42,8 @@ class FoundImage:
     role: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.modality or self.path.suffix.lstrip('.').upper()} · {self.description} · {self.slices} slices"
+        kind = self.modality or ("NIfTI" if ".nii" in self.path.suffixes else self.path.suffix.lstrip(".").upper())
+        return f"{kind} · {self.description} · {self.slices} slice{'' if self.slices == 1 else 's'}"
 
 
 def find_images(path: Path) -> list[FoundImage]:

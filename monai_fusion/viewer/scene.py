@@ -28,6 +28,10 @@ __all__ = ["NOTICE", "Scene", "build_scene"]
 NOTICE = "For research use only. Not for diagnostic use."
 
 _KINDS = {"PT": "PET", "NM": "SPECT"}
+_OWN_COLORS = (
+    "The functional image is a picture in colours of its own: it is shown and measured by its brightness, "
+    "which is no uptake; the PNG file in Keep has its colours"
+)
 _RIGID = 0.0005  # of a length: less is the rounding of a file
 
 
@@ -78,7 +82,7 @@ def build_scene(case: Case, session: Session, last: Scene | None = None) -> Scen
             "attribution": _publish(scene.fused, session, Content(partial(_attribution, case, first)), None),
         },
         "palettes": _palettes(),
-        "palette": "rainbow",
+        "palette": "grey" if case.has_own_colors else "rainbow",
         "color": {
             "rule": "BT.601 luma of fused, chroma of palette(functional in window low..high), chroma shortened to fit"
         },
@@ -171,7 +175,8 @@ def _reasons(case: Case) -> str:
 def _warnings(case: Case) -> list[str]:
     """Those of the report, but for the one that repeats why the registration is doubted: its own banner says so."""
     reasons = _reasons(case)
-    return [warning for warning in case.result.report["warnings"] if not (reasons and reasons in warning)]
+    own = [_OWN_COLORS] if case.has_own_colors else []
+    return own + [warning for warning in case.result.report["warnings"] if not (reasons and reasons in warning)]
 
 
 @cache

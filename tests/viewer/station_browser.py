@@ -103,6 +103,27 @@ class StationPage:
         )
         return np.frombuffer(base64.b64decode(data), np.uint8).reshape(height, width, 4)[..., :3]
 
+    def words(self) -> list[tuple[str, str, float, float, float]]:
+        """What is written in the panes when they are drawn: pane, text, left and right end and base line in pixels."""
+        told = self.page.evaluate(
+            """async () => {
+                const proto = CanvasRenderingContext2D.prototype;
+                const write = proto.fillText;
+                const told = [];
+                proto.fillText = function (text, x, y) {
+                    const width = this.measureText(text).width;
+                    const left = x - { left: 0, center: width / 2, right: width }[this.textAlign];
+                    told.push([this.canvas.parentElement.dataset.testid, text, left, left + width, y]);
+                    return write.apply(this, arguments);
+                };
+                window.dispatchEvent(new KeyboardEvent("keydown", { key: "i" }));
+                await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+                proto.fillText = write;
+                return told;
+            }"""
+        )
+        return [tuple(entry) for entry in told]
+
     def frame(self, pane: str) -> tuple[float, float, float]:
         """Left and top of the picture in the pane, and pixels a millimetre."""
         left, top, scale = map(float, self.get(f"pane-{pane}").get_attribute("data-frame").split())

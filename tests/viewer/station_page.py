@@ -28,6 +28,9 @@ facts = {**SHOWN.facts, "rois": rois, **json.loads(st.query_params.get("changes"
 if "broken" in st.query_params:
     name = st.query_params["broken"]
     facts["volumes"] = {**facts["volumes"], name: {**facts["volumes"][name], "url": "/vol/unknown"}}
+if "functional" in st.query_params:
+    changed = {**facts["volumes"]["functional"], **json.loads(st.query_params["functional"])}
+    facts["volumes"] = {**facts["volumes"], "functional": changed}
 if st.session_state.get("fused again"):
     again = {**facts["volumes"]["fused"], "url": f"/vol/{AGAIN}"}
     facts |= {"id": "again", "volumes": {**facts["volumes"], "fused": again}}

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import save_nifti
-from runs import save_picture, smooth
+from PIL import Image
+from runs import luma, save_picture, smooth
 from viewer_pair import (
     BRAIN_SUV,
     LESION,
@@ -273,6 +274,21 @@ def test_pictures(tmp_path: Path, session: Session) -> None:
     shown = volume(session, scene, "mri")[:, :, 0].T[::-1, ::-1]
     assert np.array_equal(shown, smooth())
     assert volume(session, scene, "attribution").shape == (83, 61, 1)
+
+
+def test_a_picture_in_colour_is_shown_by_its_brightness_and_says_so(tmp_path: Path, session: Session) -> None:
+    mri, bright = smooth(), smooth(1.0)
+    red = np.stack([bright, bright // 2, bright // 4], axis=-1)
+    case = open_pair(save_picture(tmp_path / "mri.png", mri), save_picture(tmp_path / "pet.png", red), tmp_path)
+    scene = build_scene(case, session)
+    shown = volume(session, scene, "functional")[:, :, 0].T[::-1, ::-1]
+    assert np.abs(shown - 255 * luma(red)).max() < 0.01
+    assert scene.data["palette"] == "grey"
+    assert "in colours of its own" in scene.data["warnings"][0]
+    session.show(case)
+    [content] = [entry.content for entry, _ in session.kept if entry.content.name == "fused.png"]
+    kept = np.asarray(Image.open(content.get()[0]))  # type: ignore[arg-type]
+    assert (kept[..., 0].astype(int) - kept[..., 2]).max() > 50  # it has them
 
 
 def test_images_are_found_without_voxels(tmp_path: Path) -> None:

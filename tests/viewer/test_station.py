@@ -264,7 +264,7 @@ def test_checkerboard_swipe_and_difference(station: StationPage) -> None:
 def test_attribution_and_edges(station: StationPage) -> None:
     station.press("7")
     share = STORED["attribution"].astype(int)
-    assert_shows(station, "axial-fused", as_seen(colored(FUSED, share), "axial", 15))
+    assert_shows(station, "axial-fused", as_seen(colored(0.55 * FUSED, share), "axial", 15))
     station.press("8")
     for plane, k in START.items():
         assert_shows(station, f"{plane}-fused", edged(UPTAKE, plane, k))
@@ -389,6 +389,27 @@ def test_roi_reaches_python_and_shows_its_numbers(station: StationPage) -> None:
     assert station.get("measures").is_hidden()
 
 
+def test_no_label_runs_into_the_colour_bar(browser: sync_api.Browser, address: str) -> None:
+    """Regions down the patient's left, where the bar and its long unit stand."""
+    voxels = [(x, y, 15) for x in (4, 7, 10) for y in range(12, 60, 4)]
+    centers = [(AFFINE[:3, :3] @ voxel + AFFINE[:3, 3]).tolist() for voxel in voxels]
+    rois = [
+        {"id": f"R{i}", "kind": "sphere", "center": c, "radius": 4, "plane": "axial"} for i, c in enumerate(centers)
+    ]
+    changes = {"restore": {"id": "a", "rois": rois, "layout": {"layout": "images", "image": "fused"}}}
+    page = browser.new_page(viewport={"width": 1366, "height": 768})
+    unit = "SUVbw g/ml"
+    station = StationPage(page, address, f"?changes={json.dumps(changes)}&functional={json.dumps({'unit': unit})}")
+    station.wait_loaded()
+    told = [entry for entry in station.words() if entry[0] == "pane-axial-fused"]
+    [bar] = [left for _, text, left, *_ in told if text == unit]
+    labels = [right for _, text, _, right, _ in told if text in {roi["id"] for roi in rois}]
+    assert len(labels) == len(rois)
+    assert max(labels) < bar
+    assert max(labels) > bar - 60  # they come near
+    page.close()
+
+
 def test_mip_shows_the_hottest_and_goes_there(station: StationPage) -> None:
     station.get("functionalPalette").select_option("grey")
     station.press("m")
@@ -413,6 +434,23 @@ def test_mip_shows_the_hottest_and_goes_there(station: StationPage) -> None:
     station.press("r")
     assert "0 degrees; left R, right L" in station.get("pane-mip").get_attribute("aria-label")
     station.press("m")
+
+
+def test_mip_has_a_window_of_its_own_until_one_is_chosen(browser: sync_api.Browser, address: str) -> None:
+    """Maxima are higher than slices: up to twice as high. The hottest of this head is 10."""
+    for high, top in ((6, "10.00"), (4, "8.00")):
+        page = browser.new_page(viewport={"width": 1366, "height": 768})
+        station = StationPage(page, address, f"?functional={json.dumps({'high': high})}")
+        station.wait_loaded()
+        station.press("m")
+        told = {pane: text for pane, text, *_ in station.words() if text.startswith("PET  ")}
+        assert told["pane-mip"] == f"PET  0 – {top}"  # noqa: RUF001
+        assert told["pane-axial-fused"] == f"PET  0 – {high}.00"  # noqa: RUF001
+        field = page.locator('[data-bind="functional-high"]')
+        field.fill("5")
+        field.press("Enter")
+        assert ("pane-mip", "PET  0 – 5.00") in [entry[:2] for entry in station.words()]  # noqa: RUF001
+        page.close()
 
 
 def test_cine_plays(station: StationPage) -> None:

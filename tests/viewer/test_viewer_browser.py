@@ -153,6 +153,7 @@ def test_open_measure_and_keep(viewer: Viewer, tmp_path: Path) -> None:
 
     session_file = viewer.keep("view.session.json", tmp_path)
     viewer.page.keyboard.press("Escape")
+    viewer.get("downloads").wait_for(state="hidden")
     box = viewer.get("panes").bounding_box()
     with viewer.page.expect_download() as download:
         viewer.press("s")

@@ -40,8 +40,10 @@ export function fillWindowTable(table, volume, [low, high]) {
  *
  * The rule of `monai_fusion/transforms/color.py`: luma of the fused image, chroma (BT.601) of the palette at the uptake,
  * the chroma shortened until it fits into RGB. The offsets of red, green and blue from the luma carry the chroma.
+ *
+ * @param white the luma, 0 to 1, that 255 stands for
  */
-export function fillFusedTable(table, bytes) {
+export function fillFusedTable(table, bytes, white = 1) {
   for (let uptake = 0; uptake < 256; uptake++) {
     const red = bytes[3 * uptake] / 255;
     const green = bytes[3 * uptake + 1] / 255;
@@ -51,7 +53,7 @@ export function fillFusedTable(table, bytes) {
     const up = Math.max(...offsets, 1e-12);
     const down = Math.max(-offsets[0], -offsets[1], -offsets[2], 1e-12);
     for (let value = 0; value < 256; value++) {
-      const y = value / 255;
+      const y = (white * value) / 255;
       const fit = Math.min(1, (1 - y) / up, y / down);
       table[(uptake << 8) | value] = pack(
         Math.round(255 * (y + fit * offsets[0])),

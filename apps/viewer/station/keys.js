@@ -8,6 +8,9 @@ import { actionOf } from "./actions.js";
 /** Keys that a control needs for itself while the user works it by keyboard. */
 const OWN_KEYS = new Set(["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "Home", "End", "PageUp", "PageDown", "Enter", " ", "Escape"]);
 
+/** A panel of the menu above the station, which Escape closes first. */
+const OPEN_PANEL = '[data-testid="stPopoverBody"]';
+
 /** Sets `station.byPointer`: whether the focus was last moved by the mouse. */
 export function listenToKeys(station) {
   station.byPointer = true;
@@ -32,6 +35,7 @@ export function listenToKeys(station) {
 
 /** Does the focused element need this key itself? */
 function isTaken(target, key, byPointer, root) {
+  if (key === "Escape" && document.querySelector(OPEN_PANEL)) return true;
   if (!(target instanceof Element) || target === document.body) return false;
   if (!root.contains(target) && target.closest('[role="dialog"], [aria-modal="true"]')) return true;
   if (target.isContentEditable || target.matches("textarea")) return true;

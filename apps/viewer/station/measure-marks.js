@@ -2,7 +2,6 @@
 
 import { formatValue } from "./colors.js";
 import { numbersOf } from "./measures.js";
-import { BAR, EDGE } from "./pen.js";
 import { distance, toVoxel } from "./planes.js";
 
 const NEAR = 7; // pixels
@@ -45,7 +44,8 @@ export function markAt(x, y, pane, station) {
   return null;
 }
 
-export function drawMeasures(pen, pane, station) {
+/** @param end where words must end, in pixels from the left: the letter and the colour bar stand beyond */
+export function drawMeasures(pen, pane, station, end) {
   const { measures } = station;
   const { accent, context } = pen;
   for (const roi of [...measures.rois, ...(station.draft && station.draft.radius ? [station.draft] : [])]) {
@@ -60,7 +60,7 @@ export function drawMeasures(pen, pane, station) {
       context.stroke();
     }
     const words = roi.id && pane === station.activePane && circle.centred && !pen.small ? roiLines(roi, station) : [];
-    writeBeside(pen, [roi.id || lengthText(roi.radius, station), ...words], circle.x, circle.y, circle.radius + 6);
+    writeBeside(pen, [roi.id || lengthText(roi.radius, station), ...words], circle.x, circle.y, circle.radius + 6, end);
   }
   for (const line of [...measures.distances, ...(station.draft && station.draft.to ? [station.draft] : [])]) {
     const ends = distanceLine(line, pane, station);
@@ -81,16 +81,16 @@ export function drawMeasures(pen, pane, station) {
       context.fill();
     }
     const length = lengthText(distance(line.from, line.to), station);
-    writeBeside(pen, [line.id ? `${line.id}  ${length}` : length], Math.max(x1, x2), x1 > x2 ? y1 : y2, 6);
+    writeBeside(pen, [line.id ? `${line.id}  ${length}` : length], Math.max(x1, x2), x1 > x2 ? y1 : y2, 6, end);
   }
 }
 
-/** Lines of text to the right of a mark, or to its left where the pane ends; dark behind, so that they can be read on any picture. */
-function writeBeside(pen, lines, x, y, away) {
+/** Lines of text to the right of a mark, or to its left where they would end beyond `end`; dark behind, so that they can be read on any picture. */
+function writeBeside(pen, lines, x, y, away, end) {
   const { context } = pen;
   const widths = lines.map((words, i) => pen.measure(words, i === 0));
   const width = Math.max(...widths);
-  const right = x + away + width < pen.width - EDGE - BAR;
+  const right = x + away + width < end;
   const left = right ? x + away : Math.max(4, x - away - width);
   const top = Math.max(pen.size + 4, Math.min(y - ((lines.length - 1) * pen.line) / 2 + 4, pen.height - 8 - (lines.length - 1) * pen.line));
   if (lines.length > 1) {

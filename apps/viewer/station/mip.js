@@ -48,6 +48,12 @@ export class Projections {
     return out;
   }
 
+  /** The value below which `percent` of a view from the front lie, of those above `least`; 0 if there is none. */
+  percentile(percent, least) {
+    const values = this.at(0).filter((value) => value > least).sort();
+    return values.length ? values[Math.min(values.length - 1, Math.floor((values.length * percent) / 100))] : 0;
+  }
+
   /** The in-plane voxels (x + nx·y) that a column of a projection passes. */
   ray(index, column) {
     const [nx, ny] = this.shape;

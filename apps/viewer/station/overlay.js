@@ -21,10 +21,10 @@ export function drawOverlay(pane, station, corners) {
   const pen = new Pen(pane, station.isLight(pane), station.accent);
   if (look.mode === "swipe" && pane.image === "fused" && pane.plane) drawSplit(pen, pane, station);
   if (!look.overlays) return;
-  const bar = corners.bar ? colorBar(pane, station) : null;
+  const bar = corners.bar ? colorBar(pen, pane, station) : null;
   drawSides(pen, pane, station, bar);
   drawCrosshair(pen, pane, station, pen.width - EDGE - (bar ? BAR : 0));
-  if (pane.plane) drawMeasures(pen, pane, station);
+  if (pane.plane) drawMeasures(pen, pane, station, Math.min(pen.width - EDGE, bar ? bar.left - 6 : Infinity));
   if (!station.scene.picture) drawScale(pen, pane);
   if (bar) drawBar(pen, bar);
   drawCorners(pen, pane, station, corners);
@@ -108,14 +108,21 @@ function drawScale(pen, pane) {
   pen.text(`${length} mm`, right + 7, y + 1, { size: pen.size - 1 });
 }
 
-/** What the colours of a pane stand for: {colors (packed), top, bottom, unit}, or null. */
-function colorBar(pane, station) {
-  const { pictures, windows, scene } = station;
+/** What the colours of a pane stand for: {colors (packed), top, bottom, unit}, and the `left` end of its words; or null. */
+function colorBar(pen, pane, station) {
+  const bar = barColors(pane, station);
+  if (!bar) return null;
+  const widest = Math.max(...[bar.top, bar.bottom, bar.unit].map((words) => pen.measure(words, false)));
+  return { ...bar, left: pen.width - MARGIN - Math.max(widest, BAR) };
+}
+
+function barColors(pane, station) {
+  const { pictures, scene } = station;
   const { mode, palette, functionalPalette } = station.look;
   const uptake = (name) => ({
     colors: pictures.palette(name).packed,
-    top: formatValue(windows.functional[1]),
-    bottom: formatValue(windows.functional[0]),
+    top: formatValue(station.functionalWindow(pane)[1]),
+    bottom: formatValue(station.functionalWindow(pane)[0]),
     unit: scene.volumes.functional.unit,
   });
   if (pane.image === "mri") return null;
@@ -194,12 +201,13 @@ function drawSeries(pen, { banner, edited }) {
 }
 
 /** The windows through which a pane is seen, the lowest line first. */
-function windowTexts(pane, { look, names, windows, pictures }) {
+function windowTexts(pane, station) {
+  const { look, names, windows, pictures } = station;
   const needed = pane.plane ? pictures.needs(pane.image, look) : ["functional"];
   const [low, high] = windows.mri;
   const lines = [];
   if (needed.includes("functional") || needed.includes("before")) {
-    lines.push(`${names.functional}  ${formatValue(windows.functional[0])} – ${formatValue(windows.functional[1])}`);
+    lines.push(`${names.functional}  ${station.functionalWindow(pane).map(formatValue).join(" – ")}`);
   }
   if (needed.includes("mri")) lines.push(`${names.mri}  W ${formatValue(high - low)}  L ${formatValue((high + low) / 2)}`);
   return lines;

@@ -33,6 +33,9 @@ const GREENLESS = new Set(["hot_iron", "hot_metal_blue", "grey", "inverse_grey"]
 /** What the attribution is coloured with: it ends in a colour, so that a share of 100 % does not fade. */
 export const ATTRIBUTION_PALETTE = "rainbow";
 
+/** The luma of a white fused voxel under the attribution: there the colour is what is read, and bright tissue would fade it. */
+const ATTRIBUTION_WHITE = 0.55;
+
 /** Counts on from scene to scene: a number never stands for two states, so no pane keeps the picture of another fusion. */
 let lastVersion = 0;
 
@@ -63,8 +66,8 @@ export class Pictures {
     this.version = ++lastVersion;
   }
 
-  setWindow(name, window) {
-    const volume = this.volumes[name];
+  /** @param volume whose values are seen through the window: that of the same name, but for the projection */
+  setWindow(name, window, volume = this.volumes[name]) {
     if (!volume) return;
     const table = this.windowTables[name] || (this.windowTables[name] = new Uint8Array(volume.levels));
     fillWindowTable(table, volume, window);
@@ -81,7 +84,7 @@ export class Pictures {
     const kept = this.tables[kind] || (this.tables[kind] = { key: "", data: new Uint32Array(65536) });
     if (kept.key !== key) {
       if (kind === "alpha") fillBlendTable(kept.data, palette.bytes, alpha);
-      else fillFusedTable(kept.data, palette.bytes);
+      else fillFusedTable(kept.data, palette.bytes, kind === "attribution" ? ATTRIBUTION_WHITE : 1);
       kept.key = key;
     }
     return kept.data;

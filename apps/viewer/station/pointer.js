@@ -135,7 +135,7 @@ function windowing(pane, station) {
         const level = (high + low) / 2 + dy * unit;
         station.setWindow("mri", [level - width / 2, level + width / 2]);
       } else {
-        const [low, high] = station.windows.functional;
+        const [low, high] = station.functionalWindow(pane);
         station.setWindow("functional", [low, low + (high - low) * Math.exp(dy * 0.006)]);
       }
     },

@@ -143,7 +143,7 @@ export class Stage {
     pane.place(scale, projections.columns, projections.rows, projections.step, projections.rowSpacing, column, row);
     pane.describe(`Maximum intensity projection, ${projections.degrees(look.mipAngle)} degrees`, paneSides(pane, this.station));
     const colors = pictures.palette(look.functionalPalette).packed;
-    const table = pictures.windowTables.functional;
+    const table = pictures.windowTables.mip;
     const paint = (out) => {
       const values = projections.at(look.mipAngle);
       for (let i = 0; i < out.length; i++) out[i] = colors[table[values[i]]];

@@ -16,7 +16,9 @@ import { PLANES, invert, toMm, toVoxel } from "./planes.js";
 import { Reporter } from "./reporting.js";
 import { Stage } from "./stage.js";
 
-const BAR_LUMA = 150; // of the fused picture, at which the colour bar of the attribution is shown
+const MIP_TOP = 99.5; // percentile of a projection that its automatic window ends at
+const MIP_LIMIT = 2; // times the top of the slices' automatic window: a bladder must not leave the rest pale
+const BAR_LUMA = 255; // of the fused picture, at which the colour bar of the attribution is shown
 
 function middle(shape) {
   return shape.map((count) => Math.floor(count / 2));
@@ -153,7 +155,20 @@ class Station {
 
   project() {
     const { functional } = this.pictures.volumes;
-    if (!this.projections && functional) this.projections = new Projections(functional, this.scene.shape, this.scene.spacing);
+    if (this.projections || !functional) return;
+    this.projections = new Projections(functional, this.scene.shape, this.scene.spacing);
+    const { slope, intercept } = functional;
+    const [, top] = this.automaticWindows().functional;
+    const found = slope * this.projections.percentile(MIP_TOP, (top / 10 - intercept) / slope) + intercept;
+    this.mipTop = Math.min(Math.max(found, top), MIP_LIMIT * top);
+    this.fillWindow("mip");
+  }
+
+  /** The functional window of a pane. Maxima are higher than slices, so the projection has its own until one is chosen. */
+  functionalWindow(pane) {
+    const { functional } = this.windows;
+    const isChosen = String(functional) !== String(this.automaticWindows().functional);
+    return pane.image === "mip" && this.projections && !isChosen ? [functional[0], this.mipTop] : functional;
   }
 
   // Names and places
@@ -244,11 +259,12 @@ class Station {
   setWindow(image, window) {
     this.windows[image] = window;
     this.fillWindow(image);
-    if (image === "functional") this.fillWindow("before");
+    if (image === "functional") for (const other of ["before", "mip"]) this.fillWindow(other);
     this.changed();
   }
 
   fillWindow(name) {
+    if (name === "mip") this.pictures.setWindow(name, this.functionalWindow({ image: name }), this.pictures.volumes.functional);
     const window = this.windows[name === "before" ? "functional" : name];
     if (window) this.pictures.setWindow(name, window);
   }
