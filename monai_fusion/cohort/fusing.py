@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import re
 import resource
+import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
@@ -13,7 +17,7 @@ from monai_fusion.atomic import fill_beside
 from monai_fusion.cohort.causes import without_paths
 from monai_fusion.cohort.fingerprint import hash_study
 from monai_fusion.cohort.folder import CohortFolder, flush
-from monai_fusion.cohort.job import Opening
+from monai_fusion.cohort.job import FusionOpening, StudyJob
 from monai_fusion.cohort.memory import estimate_memory
 from monai_fusion.cohort.study import DONE, FAILED, SKIPPED, Outcome, Study, UnusableRun
 from monai_fusion.data.zip_file import path_exists
@@ -36,25 +40,25 @@ class StudyFuser:
         InputError: the bundle cannot be opened with these settings.
     """
 
-    def __init__(self, opening: Opening, number: int | None = None) -> None:
+    def __init__(self, opening: FusionOpening, number: int | None = None) -> None:
         settings = dict(opening.settings)
         gpus = torch.cuda.device_count()
         if number is not None and gpus > 1 and "device" not in settings:
             settings["device"] = f"$torch.device('cuda:{number % gpus}')"
         self._opening = opening
-        self._folder = CohortFolder(opening.output)
         self._fuser = PairFuser(opening.bundle, **settings)
 
-    def run(self, study: Study) -> Outcome | UnusableRun:
+    def run(self, job: StudyJob) -> Outcome | UnusableRun:
         """Fuses a study, if it is not done already; whatever its inputs are, this returns."""
+        study, folder = job.study, CohortFolder(job.output)
         began = time.monotonic(), time.process_time()
         key, reason, state = None, "", FAILED
         computed = True
         try:
-            self._folder.sweep(study.id)
+            folder.sweep(study.id)
             _check_there(study)
             key = hash_study(self._opening.configuration, study)
-            if self._folder.holds(study.id, key):
+            if folder.holds(study.id, key):
                 computed = False
             elif (needed := estimate_memory(study)) > self._opening.memory:
                 state = SKIPPED
@@ -63,10 +67,10 @@ class StudyFuser:
                     f"a worker may use {self._opening.memory / 2**30:.1f} GiB (--memory)"
                 )
             else:
-                self._fuse(study, key)
+                self._fuse(study, folder.results(study.id, key))
             state = DONE
         except OutputError as error:
-            if self._folder.holds(study.id, key):  # another process was faster
+            if folder.holds(study.id, key):  # another process was faster
                 state = DONE
             else:
                 return UnusableRun(_system_reason(error), output=True)
@@ -77,32 +81,41 @@ class StudyFuser:
                 reason = f"it needs more memory than the {self._opening.memory / 2**30:.1f} GiB of a worker (--memory)"
             else:
                 reason = without_paths(f"unexpected error, please report it ({type(error).__name__}: {error})", study)
+        finally:
+            folder.sweep(study.id)
         return Outcome(
             state,
             key,
             reason,
-            self._warnings(study, key) if state == DONE else (),
+            _warnings(folder.results(study.id, key or "")) if state == DONE else (),
             computed,
             time.monotonic() - began[0],
             time.process_time() - began[1],
             resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         )
 
-    def _fuse(self, study: Study, key: str) -> None:
-        target = self._folder.results(study.id, key)
-        try:
+    def _fuse(self, study: Study, target: Path) -> None:
+        mri, functional = (paths[0] if len(paths) == 1 else paths for paths in (study.mri, study.functional))
+        with _writing():
             target.parent.mkdir(exist_ok=True)  # but not its parent: that it is gone ends the run
-        except OSError as error:
-            raise OutputError(str(error)) from error
+            shutil.rmtree(target, ignore_errors=True)  # someone took the report out of it
         with fill_beside(target) as unfinished:
-            mri, functional = (paths[0] if len(paths) == 1 else paths for paths in (study.mri, study.functional))
             self._fuser.fuse(mri, functional, unfinished, **study.settings)
-            flush(unfinished)
+            with _writing():
+                flush(unfinished)
 
-    def _warnings(self, study: Study, key: str | None) -> tuple[str, ...]:
-        """Of the report, which is there: whether this process wrote it makes no difference."""
-        report = self._folder.results(study.id, key or "") / "report.json"
-        return tuple(json.loads(report.read_text(encoding="utf-8"))["warnings"])
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(str(error)) from error
+
+
+def _warnings(results: Path) -> tuple[str, ...]:
+    """Of the report, which is there: whether this process wrote it makes no difference."""
+    return tuple(json.loads((results / "report.json").read_text(encoding="utf-8"))["warnings"])
 
 
 def _check_there(study: Study) -> None:

@@ -1,4 +1,4 @@
-"""What the process that fuses is told beside the study."""
+"""What the process that fuses is told."""
 
 from __future__ import annotations
 
@@ -7,27 +7,40 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Opening"]
+from monai_fusion.cohort.study import Study
+
+__all__ = ["FusionOpening", "StudyJob"]
 
 
 @dataclass(frozen=True)
-class Opening:
-    """What is the same for all studies of a run.
+class FusionOpening:
+    """What a process is opened with, and what is the same for all its studies.
 
     Args:
-        output: the folder of the cohort.
         bundle: the bundle's folder; None for the one shipped.
         settings: ids of its configuration and their values.
         configuration: their hash, see `hash_configuration`.
         version: of this package, on the machine that leads the run.
-        timeout: seconds that a study may take; 0 for any time.
-        memory: bytes that a worker may use.
+        memory: bytes that the process may use.
     """
 
-    output: Path
     bundle: Path | None
     settings: Mapping[str, Any]
     configuration: str
     version: str
-    timeout: float
     memory: int
+
+
+@dataclass(frozen=True)
+class StudyJob:
+    """A study to fuse.
+
+    Args:
+        study: it.
+        output: the folder of the cohort.
+        timeout: seconds that it may take; 0 for any time.
+    """
+
+    study: Study
+    output: Path
+    timeout: float = 0.0

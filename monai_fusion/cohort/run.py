@@ -14,7 +14,7 @@ import monai_fusion
 from monai_fusion.cohort.cluster import connect, count_workers, memory_of_worker, require_dask
 from monai_fusion.cohort.fingerprint import hash_configuration, stamp_study
 from monai_fusion.cohort.folder import CohortFolder
-from monai_fusion.cohort.job import Opening
+from monai_fusion.cohort.job import FusionOpening, StudyJob
 from monai_fusion.cohort.store import ResultStore, StoredStudy
 from monai_fusion.cohort.study import DONE, FAILED, SKIPPED, STATES, Outcome, Study, UnusableRun
 from monai_fusion.cohort.summary import write_summary
@@ -120,13 +120,11 @@ class CohortRun:
         if not missing:
             return 0
         workers = self.workers or count_workers()
-        opening = Opening(
-            output=folder.path,
+        opening = FusionOpening(
             bundle=self.bundle,
             settings=self.settings,
             configuration=configuration,
             version=monai_fusion.__version__,
-            timeout=self.timeout,
             memory=self.memory or memory_of_worker(1 if self.scheduler else workers),
         )
         counts = dict.fromkeys(STATES, 0)
@@ -148,7 +146,7 @@ class CohortRun:
         return computed
 
     def _outcomes(
-        self, client: Client, opening: Opening, studies: Sequence[Study], failures: Callable[[], int]
+        self, client: Client, opening: FusionOpening, studies: Sequence[Study], failures: Callable[[], int]
     ) -> Iterator[tuple[Study, Outcome]]:
         """How each study ended, as soon as it does. As many are handed out as there are workers: none waits at a
         worker, where it would be blamed for the death that another one brought about.
@@ -168,7 +166,9 @@ class CohortRun:
                     return
                 key = f"study-{uuid.uuid4()}"
                 running[key] = study
-                finished.add(client.submit(run_study, opening, study, key=key, pure=False))
+                finished.add(
+                    client.submit(run_study, opening, StudyJob(study, self.output, self.timeout), key=key, pure=False)
+                )
 
         hand_out()
         for future in finished:

@@ -1,8 +1,8 @@
 """The process that fuses, started by `monai_fusion.cohort.worker` and by nobody else.
 
-It listens to a pipe whose number is its first argument: an `Opening` and the worker's number first, then one study
-after the other. Its answers are None once the bundle is open, then an `Outcome` a study, or an `UnusableRun`. It ends
-with the pipe, and takes what it started (registrations) with it.
+It listens to a pipe whose number is its first argument: a `FusionOpening` and the worker's number first, then one
+`StudyJob` after the other. Its answers are None once the bundle is open, then an `Outcome` a study, or an
+`UnusableRun`. It ends with the pipe, and takes what it started (registrations) with it.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import threading
 from multiprocessing.connection import Connection
 
 import monai_fusion
-from monai_fusion.cohort.job import Opening
-from monai_fusion.cohort.study import Study, UnusableRun
+from monai_fusion.cohort.job import FusionOpening, StudyJob
+from monai_fusion.cohort.study import UnusableRun
 from monai_fusion.errors import FusionError
 
 __all__: list[str] = []
 
 
-def _listen(pipe: Connection, studies: queue.SimpleQueue[Study]) -> None:
+def _listen(pipe: Connection, jobs: queue.SimpleQueue[StudyJob]) -> None:
     try:
         while True:
-            studies.put(pipe.recv())
+            jobs.put(pipe.recv())
     except (EOFError, OSError):  # whoever asked is gone: nobody wants the answer
         os.killpg(0, signal.SIGKILL)
 
@@ -40,10 +40,10 @@ def _limit_memory(size: int) -> None:
 
 def main() -> None:
     pipe = Connection(int(sys.argv[1]))
-    opening: Opening
+    opening: FusionOpening
     opening, number = pipe.recv()
-    studies: queue.SimpleQueue[Study] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(pipe, studies), daemon=True).start()
+    jobs: queue.SimpleQueue[StudyJob] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(pipe, jobs), daemon=True).start()
     if opening.version != monai_fusion.__version__:
         pipe.send(UnusableRun(f"a worker has monai-fusion {monai_fusion.__version__}, this is {opening.version}"))
         return
@@ -57,9 +57,9 @@ def main() -> None:
         return
     pipe.send(None)
     while True:
-        study = studies.get()
-        signal.setitimer(signal.ITIMER_REAL, opening.timeout)  # the system ends this process, whatever it does then
-        outcome = fuser.run(study)
+        job = jobs.get()
+        signal.setitimer(signal.ITIMER_REAL, job.timeout)  # the system ends this process, whatever it does then
+        outcome = fuser.run(job)
         signal.setitimer(signal.ITIMER_REAL, 0)
         pipe.send(outcome)
 

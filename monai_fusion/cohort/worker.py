@@ -16,8 +16,8 @@ from dataclasses import replace
 from multiprocessing import Pipe
 
 from monai_fusion.cohort.folder import CohortFolder
-from monai_fusion.cohort.job import Opening
-from monai_fusion.cohort.study import FAILED, Outcome, Study, UnusableRun
+from monai_fusion.cohort.job import FusionOpening, StudyJob
+from monai_fusion.cohort.study import FAILED, Outcome, UnusableRun
 
 __all__ = ["DEATHS", "run_study"]
 
@@ -33,7 +33,7 @@ class _StudyProcess:
         number: of the worker on its machine.
     """
 
-    def __init__(self, opening: Opening, number: int | None) -> None:
+    def __init__(self, opening: FusionOpening, number: int | None) -> None:
         self.opening = opening
         self._pipe, theirs = Pipe()
         with theirs:
@@ -49,7 +49,7 @@ class _StudyProcess:
         self._pipe.send((opening, number))
         self._greeted = False
 
-    def ask(self, study: Study) -> Outcome | UnusableRun:
+    def ask(self, job: StudyJob) -> Outcome | UnusableRun:
         """
         Raises:
             EOFError, OSError: the process died.
@@ -59,7 +59,7 @@ class _StudyProcess:
             if unusable is not None:
                 return unusable
             self._greeted = True
-        self._pipe.send(study)
+        self._pipe.send(job)
         outcome: Outcome | UnusableRun = self._pipe.recv()
         return outcome
 
@@ -77,12 +77,12 @@ _PATIENCE = 5.0  # seconds in which a process is to see that its pipe was closed
 _own = threading.local()  # a worker of several threads has a process each
 
 
-def run_study(opening: Opening, study: Study) -> Outcome | UnusableRun:
+def run_study(opening: FusionOpening, job: StudyJob) -> Outcome | UnusableRun:
     """Fuses a study in this worker's process.
 
     Args:
         opening: what is the same for all studies of the run.
-        study: the study.
+        job: the study, and how it is to be fused.
 
     Returns:
         How it ended; failed, where it took longer than the run allows or its process died `DEATHS` times.
@@ -91,13 +91,13 @@ def run_study(opening: Opening, study: Study) -> Outcome | UnusableRun:
     while True:
         process = _get_process(opening)
         try:
-            outcome = process.ask(study)
+            outcome = process.ask(job)
         except (EOFError, OSError):
             del _own.process
             killer = process.end()
-            CohortFolder(opening.output).sweep(study.id)
+            CohortFolder(job.output).sweep(job.study.id)
             if killer == signal.SIGALRM:
-                return Outcome(FAILED, reason=f"it took longer than {opening.timeout:g} s and was stopped (--timeout)")
+                return Outcome(FAILED, reason=f"it took longer than {job.timeout:g} s and was stopped (--timeout)")
             deaths += 1
             if deaths == DEATHS:
                 return Outcome(
@@ -107,9 +107,9 @@ def run_study(opening: Opening, study: Study) -> Outcome | UnusableRun:
         return replace(outcome, deaths=deaths) if isinstance(outcome, Outcome) else outcome
 
 
-def _get_process(opening: Opening) -> _StudyProcess:
+def _get_process(opening: FusionOpening) -> _StudyProcess:
     process: _StudyProcess | None = getattr(_own, "process", None)
-    if process is not None and process.opening != opening:  # of an earlier run on the same workers
+    if process is not None and process.opening != opening:  # of a run with another configuration
         process.end()
         process = None
     if process is None:
