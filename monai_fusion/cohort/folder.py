@@ -44,9 +44,9 @@ class CohortFolder:
         lock = FileLock(self.path / ".cohort.lock", timeout=0)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            if not self.store.exists() and any(not entry.name.startswith(".") for entry in self.path.iterdir()):
-                raise OutputError(f"{self.path}: holds something else than a cohort's results; choose another folder")
             lock.acquire()
+            if not self.store.exists() and any(self._is_foreign(entry) for entry in self.path.iterdir()):
+                raise OutputError(f"{self.path}: holds something else than a cohort's results; choose another folder")
             self.studies.mkdir(exist_ok=True)
         except Timeout as error:
             raise OutputError(
@@ -61,6 +61,10 @@ class CohortFolder:
             yield
         finally:
             lock.release()
+
+    def _is_foreign(self, entry: Path) -> bool:
+        """A run that was killed early may have made no store yet."""
+        return entry != self.studies and not entry.name.startswith(".")
 
     def results(self, study_id: str, key: str) -> Path:
         """Where the results of a study are."""

@@ -92,7 +92,8 @@ def test_an_output_folder_that_is_gone_ends_the_run(
         cohort(*[sound(tmp_path, f"sound{i}") for i in range(3)])
 
 
-def test_what_no_study_is_to_blame_for(cohort: Any, tmp_path: Path) -> None:
+def test_what_no_study_is_to_blame_for(cohort: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monai_fusion.cohort.cluster._SECONDS_TO_CONNECT", 1)
     study = sound(tmp_path, "study")
     with pytest.raises(InputError, match="does not answer"):
         cohort(study, scheduler="tcp://127.0.0.1:9")
