@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint format bench-student bench-training bench-metrics bench-conspicuity bench-index bench-dicom bench-registration bench-end-to-end evaluate results wheel clean
+.PHONY: demo test lint format bench-student bench-training bench-metrics bench-conspicuity bench-index bench-dicom bench-registration bench-end-to-end bench-cohort evaluate results wheel clean
 
 demo: $(VENV)/.demo
 	$(BIN)/monai-fusion demo --output demo_output
@@ -38,6 +38,9 @@ bench-registration: $(VENV)/.dev
 
 bench-end-to-end: $(VENV)/.dev
 	$(BIN)/python benchmarks/end_to_end.py
+
+bench-cohort: $(VENV)/.dev
+	$(BIN)/python benchmarks/cohort.py
 
 bench-metrics: $(VENV)/.dev
 	$(BIN)/python benchmarks/metrics.py

@@ -26,6 +26,7 @@ from monai_fusion.workflow import PairFuser
 
 __all__ = ["StudyFuser"]
 
+_BRACKETS = re.compile(r"\(([^()]+)\)")
 _NO_MEMORY = re.compile("can't allocate memory|out of memory|not enough memory", re.IGNORECASE)
 
 
@@ -110,7 +111,7 @@ def _writing() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OutputError(str(error)) from error
+        raise OutputError(f"the results cannot be written ({error.strerror})") from error
 
 
 def _warnings(results: Path) -> tuple[str, ...]:
@@ -125,10 +126,7 @@ def _check_there(study: Study) -> None:
                 raise InputError(f"{path}: there is no such file or folder; check the path of the {name}")
 
 
-def _system_reason(error: BaseException | None) -> str:
-    """What the system said, which names no file."""
-    while error is not None:
-        if isinstance(error, OSError) and error.strerror:
-            return error.strerror
-        error = error.__cause__ or error.__context__
-    return "no reason given"
+def _system_reason(error: OutputError) -> str:
+    """What the system said, which names no file: an `OutputError` has it in brackets."""
+    said = _BRACKETS.findall(str(error))
+    return said[-1] if said else "for a reason that the system did not give"
