@@ -10,7 +10,7 @@ __all__ = ["cause_of", "without_paths"]
 
 _UID = re.compile(r"\b\d+(?:\.\d+){4,}\b")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
-_NUMBER = re.compile(r"(?<![\w#])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+_NUMBER = re.compile(r"(?<![\w#])-?(?:0x[0-9a-f]+|\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
 
 
 def without_paths(text: str, study: Study) -> str:
