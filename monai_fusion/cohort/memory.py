@@ -9,9 +9,10 @@ from monai_fusion.cohort.study import Study
 
 __all__ = ["BASE_MIB", "estimate_memory"]
 
-#: Libraries and the bundle, in MiB; and what a voxel adds, in bytes. From above, by `benchmarks/cohort.py`.
+#: Libraries and the bundle, in MiB, and what a voxel of either image adds, in bytes; from above, measured in
+#: docs/scale.md.
 BASE_MIB = 700
-_MRI_BYTES, _FUNCTIONAL_BYTES = 64, 48
+_MRI_BYTES, _FUNCTIONAL_BYTES = 40, 24
 
 
 def estimate_memory(study: Study) -> int:
