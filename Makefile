@@ -5,7 +5,7 @@ RELEASE := build/release
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint format bench-student bench-training bench-metrics bench-conspicuity bench-index bench-dicom bench-registration bench-end-to-end fuzz evaluate results wheel audit sbom clean
+.PHONY: demo test lint format bench-student bench-training bench-metrics bench-conspicuity bench-index bench-dicom bench-registration bench-end-to-end bench-cohort fuzz evaluate results wheel audit sbom clean
 
 demo: $(VENV)/.demo
 	$(BIN)/monai-fusion demo --output demo_output
@@ -39,6 +39,9 @@ bench-registration: $(VENV)/.dev
 
 bench-end-to-end: $(VENV)/.dev
 	$(BIN)/python benchmarks/end_to_end.py
+
+bench-cohort: $(VENV)/.dev
+	$(BIN)/python benchmarks/cohort.py
 
 bench-metrics: $(VENV)/.dev
 	$(BIN)/python benchmarks/metrics.py

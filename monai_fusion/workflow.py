@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +20,10 @@ from monai_fusion.logs import quiet
 from monai_fusion.shipped import shipped
 from monai_fusion.transforms.intensity import WindowIntensityd
 
-__all__ = ["FusionResult", "ReadPair", "bundle_root", "fuse", "open_bundle", "read_pair"]
+__all__ = ["FusionResult", "PairFuser", "ReadPair", "bundle_root", "fuse", "open_bundle", "read_pair"]
+
+#: A file or a folder, or the files of one DICOM series.
+PairPath = str | Path | Sequence[str | Path]
 
 
 @dataclass(frozen=True)
@@ -100,8 +103,8 @@ def _check_id(parser: ConfigParser, name: str, file: Path) -> None:
 
 
 def fuse(
-    mri: str | Path,
-    functional: str | Path,
+    mri: PairPath,
+    functional: PairPath,
     output_dir: str | Path | None = None,
     root: str | Path | None = None,
     **overrides: Any,
@@ -109,7 +112,7 @@ def fuse(
     """Fuses an MRI with a PET or SPECT by the bundle's ``inference.json``.
 
     Args:
-        mri: a NIfTI file, the folder of a DICOM series, or a picture; its grid is the grid of the result.
+        mri: a NIfTI file, the folder or the files of a DICOM series, or a picture; its grid is that of the result.
         functional: the PET or SPECT, in any of these forms (a picture goes with a picture only).
         output_dir: where to write the results; None to write nothing.
         root, overrides: see `open_bundle`. The ids a user may want: ``axis``, ``color_map``, ``functional_window``,
@@ -123,6 +126,48 @@ def fuse(
     paths = _paths(mri, functional, output_dir)
     with _telling_reason():
         return _run(open_bundle(root=root, **paths, **overrides), paths["output_dir"])
+
+
+class PairFuser:
+    """The bundle opened once, to fuse one pair after the other: what is the same for all pairs is built once.
+
+    Args:
+        root, overrides: as for `fuse`, for all pairs.
+
+    Raises:
+        InputError: the bundle cannot be opened, or none of its parts can be built, with these overrides.
+    """
+
+    def __init__(self, root: str | Path | None = None, **overrides: Any) -> None:
+        self._workflow = open_bundle(root=root, **_paths("mri", "functional", "output"), **overrides)
+        with quiet(_CHATTY), _building(self._workflow.config_root_path / "inference.json"):
+            network = self._workflow.network_def
+            self._workflow.evaluator  # noqa: B018 - what cannot be built is told now, not with the first pair
+        self._workflow.network_def = network
+
+    def fuse(
+        self, mri: PairPath, functional: PairPath, output_dir: str | Path | None = None, **overrides: Any
+    ) -> FusionResult:
+        """As the function `fuse`, but for ``root``.
+
+        Args:
+            overrides: for this pair alone; no ids of the network.
+        """
+        parser = self._workflow.parser
+        changes = {**_paths(mri, functional, output_dir), **overrides}
+        usual = {}
+        with _telling_reason():
+            try:
+                for name, value in changes.items():
+                    _check_id(parser, name, self._workflow.config_root_path / "inference.json")
+                    usual[name] = parser[name]
+                    parser[name] = value
+                with quiet(_CHATTY):
+                    self._workflow.initialize()
+                return _run(self._workflow, changes["output_dir"])
+            finally:
+                for name, value in usual.items():
+                    parser[name] = value  # and MONAI forgets what it built: nothing of the pair is kept
 
 
 class ReadPair:
@@ -198,11 +243,11 @@ def read_pair(
     return ReadPair(data, steps, opening)
 
 
-def _paths(mri: str | Path, functional: str | Path, output_dir: str | Path | None) -> dict[str, Any]:
+def _paths(mri: PairPath, functional: PairPath, output_dir: str | Path | None) -> dict[str, Any]:
     """As Path, no text: in text MONAI would run ``$name``, read ``%name`` in and change ``#``."""
     return {
-        "mri": Path(mri),
-        "functional": Path(functional),
+        "mri": Path(mri) if isinstance(mri, (str, Path)) else [Path(file) for file in mri],
+        "functional": Path(functional) if isinstance(functional, (str, Path)) else [Path(file) for file in functional],
         "output_dir": None if output_dir is None else Path(output_dir),
     }
 

@@ -10,6 +10,7 @@ from types import FrameType
 from typing import NoReturn
 
 import monai_fusion
+from monai_fusion.cli.cohort import add_cohort
 from monai_fusion.cli.demo import add_demo
 from monai_fusion.cli.evaluate import add_evaluate
 from monai_fusion.cli.fuse import add_fuse
@@ -64,6 +65,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=monai_fusion.__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (add_fuse, add_inspect, add_pull, add_send, add_evaluate, add_demo, add_view, add_prepare):
+    for add in (add_fuse, add_cohort, add_inspect, add_pull, add_send, add_evaluate, add_demo, add_view, add_prepare):
         add(commands)
     return parser

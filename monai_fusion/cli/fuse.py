@@ -12,7 +12,7 @@ from monai_fusion.cli.archive import add_archives_file, archive_settings, send_a
 from monai_fusion.cli.common import find_device, fuse_and_tell, warn_of_bundle
 from monai_fusion.errors import InputError
 
-__all__ = ["add_fuse"]
+__all__ = ["add_fuse", "add_overrides", "read_overrides"]
 
 _DESCRIPTION = """\
 Fuses an MRI with a PET or SPECT of the same patient.
@@ -65,7 +65,19 @@ def add_fuse(commands: Any) -> None:
     fuse.add_argument("mri", metavar="MRI", help="NIfTI file, DICOM folder or zip, picture; gives the result's grid")
     fuse.add_argument("functional", metavar="FUNCTIONAL", help="the PET or SPECT, in any of these forms")
     fuse.add_argument("-o", "--output", metavar="OUT", required=True, help="folder for the results, made if missing")
+    add_overrides(fuse)
+    fuse.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no summary")
 
+    archive = fuse.add_argument_group("afterwards")
+    archive.add_argument(
+        "--send", metavar="ARCHIVE", help="send the DICOM results to this archive, by name or address (see send --help)"
+    )
+    add_archives_file(archive)
+    fuse.set_defaults(command=_fuse)
+
+
+def add_overrides(fuse: argparse.ArgumentParser) -> None:
+    """Adds the options by which the bundle's configuration is changed; `read_overrides` reads them."""
     choice = fuse.add_argument_group("which image, where a file or folder holds several")
     for role in ("mri", "functional"):
         choice.add_argument(f"--{role}-series", metavar="UID", help="SeriesInstanceUID, modality, or '*PATTERN*'")
@@ -169,18 +181,21 @@ def add_fuse(commands: Any) -> None:
         default=[],
         help="override anything in the bundle's inference.json, value in JSON; may be repeated",
     )
-    how.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no summary")
-
-    archive = fuse.add_argument_group("afterwards")
-    archive.add_argument(
-        "--send", metavar="ARCHIVE", help="send the DICOM results to this archive, by name or address (see send --help)"
-    )
-    add_archives_file(archive)
-    fuse.set_defaults(command=_fuse)
 
 
 def _fuse(args: argparse.Namespace) -> None:
     warn_of_bundle(args.bundle)
+    overrides = read_overrides(args)
+    if args.device is not None:
+        overrides["device"] = find_device(args.device)
+    archive = None if args.send is None else archive_settings(args.send, args)
+    fuse_and_tell(args.mri, args.functional, args.output, args.quiet, root=args.bundle, **overrides)
+    if archive is not None:
+        send_and_tell(archive, args.output, args.quiet)
+
+
+def read_overrides(args: argparse.Namespace) -> dict[str, Any]:
+    """What the options of `add_overrides` say, but for the device and the bundle, as ids of its configuration."""
     overrides = {name: getattr(args, name) for name in _OVERRIDES if getattr(args, name) is not None}
     for name, value in overrides.items():
         if name in _PATHS:
@@ -192,13 +207,8 @@ def _fuse(args: argparse.Namespace) -> None:
         overrides["color_map"] = None
     if args.axis in ("0", "1", "2"):
         overrides["axis"] = int(args.axis)
-    if args.device is not None:
-        overrides["device"] = find_device(args.device)
     overrides.update(_settings(args.set))
-    archive = None if args.send is None else archive_settings(args.send, args)
-    fuse_and_tell(args.mri, args.functional, args.output, args.quiet, root=args.bundle, **overrides)
-    if archive is not None:
-        send_and_tell(archive, args.output, args.quiet)
+    return overrides
 
 
 def _settings(texts: Sequence[str]) -> dict[str, Any]:

@@ -29,6 +29,9 @@ _TAGS = [  # as keywords pydicom would look them up for each file
         *PLANE_TAGS,
         "AttenuationCorrected",
         "CorrectedImage",
+        "IssuerOfPatientID",
+        "PatientBirthDate",
+        "PatientID",
         "PhotometricInterpretation",
         "SamplesPerPixel",
         "SeriesDate",
@@ -41,7 +44,9 @@ _TAGS = [  # as keywords pydicom would look them up for each file
 ]
 
 
-def find_series(path: Path | Sequence[Path], progress: bool = False) -> list[DicomSeries]:
+def find_series(
+    path: Path | Sequence[Path], progress: bool = False, damaged: list[Path] | None = None
+) -> list[DicomSeries]:
     """The series below a folder (subfolders included), in a zip, or of a list of these and of files, sorted by number.
 
     Reads no pixels. Files that are no DICOM (no ``DICM`` mark) are passed over, unless they are named ``.dcm`` or were
@@ -50,6 +55,7 @@ def find_series(path: Path | Sequence[Path], progress: bool = False) -> list[Dic
     Args:
         path: where to look.
         progress: show a bar.
+        damaged: takes the files that cannot be read, which end it otherwise.
 
     Raises:
         InputError: a file cannot be read, or there is no DICOM at all.
@@ -62,11 +68,11 @@ def find_series(path: Path | Sequence[Path], progress: bool = False) -> list[Dic
         raise InputError(f"{name}: the folder is empty; name the folder of a DICOM series, a NIfTI file or a picture")
     asked = {each for each in paths if found[each] == [each]}
     state = (files, [stamp_of(file) for file in files], asked)
-    if _last.state != state:
+    if _last.state != state or damaged is not None:
         _last.state, _last.series = None, []
         with quiet_pydicom():
-            _last.series = _index(files, asked, progress)
-        _last.state = state
+            _last.series = _index(files, asked, progress, damaged)
+        _last.state = None if damaged else state
     if not _last.series:
         raise InputError(f"{name}: none of its {len(files)} files is DICOM; name the folder of a DICOM series")
     return list(_last.series)
@@ -82,21 +88,32 @@ class _Last(threading.local):
 _last = _Last()
 
 
-def _index(files: Sequence[Path], asked: set[Path], progress: bool) -> list[DicomSeries]:
+def _index(files: Sequence[Path], asked: set[Path], progress: bool, damaged: list[Path] | None) -> list[DicomSeries]:
     series: dict[str, DicomSeries] = {}
     with (
         ThreadPoolExecutor(_THREADS) as pool,
         tqdm(total=len(files), desc="indexing", disable=not progress, leave=False) as bar,
     ):
         try:
-            for file, header, planes in pool.map(lambda file: _read(file, file in asked), files):
+            for file, header, planes, error in pool.map(lambda file: _try(file, file in asked), files):
                 bar.update()
-                if header is not None:
+                if error is not None:
+                    if damaged is None:
+                        raise error
+                    damaged.append(file)
+                elif header is not None:
                     _add(series, file, header, planes)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
     return sorted(series.values(), key=lambda s: (s.number is None, s.number or 0, s.uid))
+
+
+def _try(file: Path, must_be_dicom: bool) -> tuple[Path, Dataset | None, list[Plane], InputError | None]:
+    try:
+        return *_read(file, must_be_dicom), None
+    except InputError as error:
+        return file, None, [], error
 
 
 def _read(file: Path, must_be_dicom: bool) -> tuple[Path, Dataset | None, list[Plane]]:
@@ -126,6 +143,8 @@ def _add(series: dict[str, DicomSeries], file: Path, header: Dataset, planes: li
             image_type=values_of(header, "ImageType"),
             shown_as=values_of(header, "VolumeBasedCalculationTechnique") + values_of(header, "SeriesType"),
             frame_of_reference_uid=str(header.get("FrameOfReferenceUID") or ""),
+            patient=(str(header.get("PatientID") or "").strip(), str(header.get("IssuerOfPatientID") or "").strip()),
+            birth_date=str(header.get("PatientBirthDate") or ""),
             attenuation_corrected=_attenuation_corrected(header),
         )
     found = series[uid]

@@ -48,6 +48,8 @@ class DicomSeries:
         image_type: of its first object, in capitals.
         shown_as: what else its first object says about how it was computed, in capitals.
         frame_of_reference_uid: of its first object.
+        patient: PatientID and its issuer, never to be told; empty where the header has none.
+        birth_date: of the patient, likewise.
         attenuation_corrected: of a PET or SPECT; None where the header does not say.
         color: is a voxel more than one value?
         inverted: is it MONOCHROME1?
@@ -65,6 +67,8 @@ class DicomSeries:
     image_type: list[str] = field(default_factory=list)
     shown_as: list[str] = field(default_factory=list)
     frame_of_reference_uid: str = ""
+    patient: tuple[str, str] = ("", "")
+    birth_date: str = ""
     attenuation_corrected: bool | None = None
     color: bool = False
     inverted: bool = False
