@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from monai_fusion.cli.common import warn_of_bundle
 from monai_fusion.cli.fuse import add_overrides, read_overrides
 from monai_fusion.errors import InputError
 
@@ -86,6 +87,7 @@ def add_cohort(commands: Any) -> None:
 
 def _cohort(args: argparse.Namespace) -> int:
     _check(args)
+    warn_of_bundle(args.bundle)
     from monai_fusion.cohort.pairing import PairingRules, find_studies, format_pairing, summarize
 
     source = Path(args.cohort)
