@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset
+from pydicom.uid import UID
 
 from monai_fusion.data.zip_file import size_of
 from monai_fusion.errors import InputError
@@ -138,9 +139,11 @@ def planes_of(header: Dataset, file: Path) -> list[Plane]:
     """The planes that a file holds, in the order in which it stores them; none where it is no image.
 
     Raises:
-        InputError: its frames do not agree with its description of them.
+        InputError: its frames do not agree with its description of them, or its header ends before them.
     """
     if "Rows" not in header and "Columns" not in header and "ImagePositionPatient" not in header:
+        if UID(str(header.get("SOPClassUID"))).keyword.endswith("ImageStorage"):
+            raise InputError(f"{file}: an image without Rows and Columns; it is damaged, remove it or send it again")
         return []
     try:
         if header.get("Modality") == "NM":

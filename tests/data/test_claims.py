@@ -55,6 +55,18 @@ def test_more_frames_than_bytes(kind: str, count: int, tmp_path: Path) -> None:
         SourceReader("mri").read_source(tmp_path)
 
 
+@pytest.mark.parametrize("slice_number", [0, 5])
+def test_header_that_ends_before_the_image(slice_number: int, tmp_path: Path) -> None:
+    """The series must not lose its first or last slice for that: no gap would tell."""
+    classic(tmp_path)
+    place = {file: pydicom.dcmread(file).ImagePositionPatient[2] for file in tmp_path.iterdir()}
+    file = sorted(place, key=lambda one: place[one])[slice_number]
+    content = file.read_bytes()
+    file.write_bytes(content[: content.index(b"\x20\x00\x32\x00DS")])
+    with pytest.raises(InputError, match=f"{file.name}: an image without Rows and Columns"):
+        SourceReader("mri").read_source(tmp_path)
+
+
 @pytest.mark.parametrize("syntax", [None, RLELossless, JPEG2000Lossless])
 @pytest.mark.parametrize("kind", KINDS)
 def test_more_pixels_than_bytes(kind: str, syntax: pydicom.uid.UID | None, tmp_path: Path) -> None:

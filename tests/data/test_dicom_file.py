@@ -75,6 +75,19 @@ def test_a_syntax_that_nothing_reads(tmp_path: Path) -> None:
         SourceReader("mri").get_data(folder)
 
 
+@pytest.mark.parametrize("vr", ["LO", "OB"])
+def test_a_syntax_that_is_no_uid(vr: str, tmp_path: Path) -> None:
+    """Of another VR it comes as a text or as bytes."""
+    file = next(classic(tmp_path).iterdir())
+    content = file.read_bytes()
+    at = content.index(b"\x02\x00\x10\x00UI") + 4
+    length = content[at + 2 : at + 4]
+    head_of = vr.encode() + (b"\0\0" + length + b"\0\0" if vr == "OB" else length)
+    file.write_bytes(content[:at] + head_of + content[at + 4 :])
+    with pytest.raises(InputError, match=rf"{file.name}: does not say how its pixels are stored|damaged"):
+        SourceReader("mri").read_source(tmp_path)
+
+
 def _damaged(content: bytes, rng: np.random.Generator) -> bytes:
     """Cut short, with bytes changed, or with a piece taken out."""
     kind = rng.integers(3)
