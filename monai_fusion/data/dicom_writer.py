@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
+from typing import IO
 
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.filebase import DicomBytesIO
+from pydicom.filebase import DicomBytesIO, DicomIO
 from pydicom.filewriter import correct_ambiguous_vr_element, write_data_element, write_file_meta_info
 from pydicom.uid import ExplicitVRLittleEndian
 from pydicom.valuerep import AMBIGUOUS_VR
 
 __all__ = ["DicomWriter"]
 
+_PIXELS = 0x7FE0
 _PREAMBLE = b"\0" * 128 + b"DICM"
 
 
@@ -45,10 +48,12 @@ class DicomWriter:
             file.write(_PREAMBLE + head.getvalue())
             for tag in sorted(instance.keys()):
                 element = instance[tag]
+                if tag.group == _PIXELS:
+                    _write_pixels(element, instance, file)
+                    continue
                 known = self._encoded.get(id(element))
                 content = _encode(element, instance, charset) if known is None else known[1]
-                if tag.group != 0x7FE0:  # pixels
-                    encoded[id(element)] = (element, content)
+                encoded[id(element)] = (element, content)
                 file.write(content)
         self._encoded = encoded
 
@@ -59,6 +64,14 @@ def _encode(element: DataElement, instance: Dataset, charset: str | list[str] | 
     buffer = _buffer()
     write_data_element(buffer, element, charset)
     return buffer.getvalue()
+
+
+def _write_pixels(element: DataElement, instance: Dataset, file: IO[bytes]) -> None:
+    """Writes what may be large as a stream, which pydicom does not copy."""
+    element = correct_ambiguous_vr_element(element, instance, True)
+    output = DicomIO(file)
+    output.is_little_endian, output.is_implicit_VR = True, False
+    write_data_element(output, DataElement(element.tag, element.VR, BytesIO(element.value)))
 
 
 def _buffer() -> DicomBytesIO:
