@@ -5,7 +5,7 @@
 writes `benchmarks/results/student.json`: ``{shape: {backend: nanoseconds a pixel}}``, the same as ratios to the module
 in eager mode, the largest difference of each backend to float64, the machine, and its roofline: what the bytes need at
 the copy rate and the multiply-adds at the matrix product's rate, both measured in the same run. Backends that are not
-installed are left out (`pip install openvino`; torch.compile needs a C++ compiler). Needs torch alone.
+installed are left out (`pip install openvino`; torch.compile needs a C++ compiler). Needs torch alone, and MONAI for:
 
 ``first_call`` is what the kernel costs a process before it computes: the import of Numba, and the first call, compiled
 or loaded from the disk. ``worth_loading`` follows: the pixels of a volume from which `FusionInferer` is faster with
@@ -114,7 +114,8 @@ def roofline() -> dict[str, float]:
 
 
 FIRST_CALL = """if True:
-    import json, time, numpy, torch
+    import json, time, numpy
+    from monai_fusion.inferers.fusion import FusionInferer
     from monai_fusion.networks import FusionStudent
     begin = time.perf_counter()
     from monai_fusion.inferers.kernels.cpu import CpuStudent
@@ -191,10 +192,9 @@ def main() -> None:
     result["difference_to_float64"] = {name: float((out - exact).abs().max()) for name, out in outputs.items()}
     student.float()
     result["roofline"] = roofline()
-    if "numba" in found:
+    if "numba" in found and importlib.util.find_spec("monai"):
         result["first_call"] = cost = first_call()
-        if importlib.util.find_spec("monai"):
-            result["worth_loading"] = worth_loading(student, cost["import"] + cost["from_the_cache"])
+        result["worth_loading"] = worth_loading(student, cost["import"] + cost["from_the_cache"])
     result["machine"] = machine()
 
     with write_beside(args.output) as path:

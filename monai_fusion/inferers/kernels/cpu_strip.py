@@ -11,7 +11,6 @@ Numba keeps the result on the disk, and looks at this file alone to see whether 
 
 from __future__ import annotations
 
-import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 from numba import float32, njit, types
@@ -21,8 +20,7 @@ from numba.extending import intrinsic
 __all__ = ["fuse_strip"]
 
 _FASTMATH = {"contract", "reassoc", "nsz", "arcp"}
-_LANES = 16 if llvmlite.binding.get_host_cpu_features().get("avx512f") else 8  # float32 of a vector
-_LINE = 16  # float32 of a line of the cache
+_LANES = 16  # float32 of a vector, and of a line of the cache; a smaller vector unit takes two steps for it
 
 #: Division as NumPy does it: Python's, which asks whether the divisor is zero, keeps a loop from becoming vector code.
 _compiled = njit(fastmath=_FASTMATH, error_model="numpy")
@@ -133,8 +131,8 @@ def _load(image, y, scale, offset, clip, row):
 @_compiled
 def _rows(count, width):
     """Rows in which pixel 0, which is at 16, begins a line of the cache, with room for whole vectors at both ends."""
-    stride = (width + _LINE - 1) // _LINE * _LINE + 2 * _LINE
-    buffer = np.zeros(count * stride + _LINE, np.float32)
+    stride = (width + _LANES - 1) // _LANES * _LANES + 2 * _LANES
+    buffer = np.zeros(count * stride + _LANES, np.float32)
     first = (64 - buffer.ctypes.data % 64) // 4
     return buffer[first : first + count * stride].reshape(count, stride)
 
@@ -142,7 +140,7 @@ def _rows(count, width):
 @_compiled
 def _row(rows, i, width):
     """Row `i` with its edge pixels."""
-    return rows[i][_LINE - 1 : width + _LINE + 1]
+    return rows[i][_LANES - 1 : width + _LANES + 1]
 
 
 @_compiled
@@ -160,45 +158,32 @@ def fuse_strip(a, b, out, start, stop, windows, clip, w_hidden, b_hidden, w_outp
     height, width = a.shape
     channels = w_hidden.shape[0]
     first, second, hidden = _rows(3, width), _rows(3, width), _rows(3 * channels, width)
-    total = _rows(1, width)[0][_LINE : width + _LINE]
+    total = _rows(1, width)[0][_LANES : width + _LANES]
     top = max(start - 1, 0)
-    for y in range(top - 1, top + 1):
-        _load(a, y, windows[0, 0], windows[0, 1], clip, _row(first, (y + 3) % 3, width))
-        _load(b, y, windows[1, 0], windows[1, 1], clip, _row(second, (y + 3) % 3, width))
-    for y in range(top, min(stop + 1, height)):  # hidden row y, which completes output row y - 1
-        i, j, k = (y + 2) % 3, y % 3, (y + 1) % 3
-        _load(a, y + 1, windows[0, 0], windows[0, 1], clip, _row(first, k, width))
-        _load(b, y + 1, windows[1, 0], windows[1, 1], clip, _row(second, k, width))
-        for c in range(channels):
-            _hide(
-                _row(first, i, width), _row(first, j, width), _row(first, k, width),
-                _row(second, i, width), _row(second, j, width), _row(second, k, width),
-                w_hidden[c], b_hidden[c], _row(hidden, j * channels + c, width),
-            )  # fmt: skip
+    for y in range(top - 2, stop + 1):  # hidden row y, which completes output row y - 1
+        i, j, k = (y + 3) % 3, (y + 4) % 3, (y + 5) % 3  # source rows y - 1, y, y + 1
+        if y < height:
+            _load(a, y + 1, windows[0, 0], windows[0, 1], clip, _row(first, k, width))
+            _load(b, y + 1, windows[1, 0], windows[1, 1], clip, _row(second, k, width))
+        if top <= y < height:
+            for c in range(channels):
+                _hide(
+                    _row(first, i, width), _row(first, j, width), _row(first, k, width),
+                    _row(second, i, width), _row(second, j, width), _row(second, k, width),
+                    w_hidden[c], b_hidden[c], _row(hidden, j * channels + c, width),
+                )  # fmt: skip
         if y > start:
-            _finish(hidden, y - 1, 0 if y - 1 else 1, 1, w_output, b_output, total, out)
-    if stop == height:
-        _finish(hidden, height - 1, 0, 0, w_output, b_output, total, out)
-
-
-@_compiled
-def _finish(hidden, y, top, bottom, w_output, b_output, total, out):
-    """Output row `y`; `top`: there is no row above it, `bottom`: there is one below it."""
-    width, channels = total.size, w_output.shape[0]
-    above, here, below = (y + 2) % 3, y % 3, (y + 1) % 3
-    if top:
-        above = below
-    if not bottom:
-        below = above
-    total[:] = b_output
-    for c in range(channels):
-        rows = (
-            _row(hidden, above * channels + c, width),
-            _row(hidden, here * channels + c, width),
-            _row(hidden, below * channels + c, width),
-        )
-        _convolve_and_add(rows, w_output[c], float32(0), total)
-    _store(total, out[y])
+            below = j if y < height else k  # the row below the last is the one above it, and so at the top
+            above = k if y > 1 else below
+            total[:] = b_output
+            for c in range(channels):
+                rows = (
+                    _row(hidden, above * channels + c, width),
+                    _row(hidden, i * channels + c, width),
+                    _row(hidden, below * channels + c, width),
+                )
+                _convolve_and_add(rows, w_output[c], float32(0), total)
+            _store(total, out[y - 1])
 
 
 @_compiled
