@@ -390,7 +390,7 @@ def test_roi_reaches_python_and_shows_its_numbers(station: StationPage) -> None:
 
 
 def test_no_label_runs_into_the_colour_bar(browser: sync_api.Browser, address: str) -> None:
-    """Regions down the patient's left, where the bar and its long unit stand."""
+    """Regions down the patient's left, where the bar and its long unit stand, and above and below it."""
     voxels = [(x, y, 15) for x in (4, 7, 10) for y in range(12, 60, 4)]
     centers = [(AFFINE[:3, :3] @ voxel + AFFINE[:3, 3]).tolist() for voxel in voxels]
     rois = [
@@ -402,11 +402,14 @@ def test_no_label_runs_into_the_colour_bar(browser: sync_api.Browser, address: s
     station = StationPage(page, address, f"?changes={json.dumps(changes)}&functional={json.dumps({'unit': unit})}")
     station.wait_loaded()
     told = [entry for entry in station.words() if entry[0] == "pane-axial-fused"]
-    [bar] = [left for _, text, left, *_ in told if text == unit]
-    labels = [right for _, text, _, right, _ in told if text in {roi["id"] for roi in rois}]
+    [(bar, top)] = [(left, line - 12) for _, text, left, _, line in told if text == unit]
+    height = station.get("pane-axial-fused").bounding_box()["height"]
+    bottom = height - top  # about the middle, but for the words
+    labels = [(right, line) for _, text, _, right, line in told if text in {roi["id"] for roi in rois}]
     assert len(labels) == len(rois)
-    assert max(labels) < bar
-    assert max(labels) > bar - 60  # they come near
+    beside = [right for right, line in labels if top <= line <= bottom + 12]
+    assert bar - 60 < max(beside) < bar  # they come near
+    assert max(right for right, line in labels if not top - 12 < line < bottom + 24) > bar  # and have room elsewhere
     page.close()
 
 
