@@ -20,6 +20,9 @@ import numpy as np
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
+#: Seconds that a server or a page may take on a machine that has much else to do.
+PATIENCE = 180
+
 #: Array axes of the columns and rows of each plane; both run against the axis.
 PLANES = {"axial": (2, 0, 1), "coronal": (1, 0, 2), "sagittal": (0, 1, 2)}
 
@@ -46,11 +49,13 @@ def served(*arguments: str) -> Iterator[str]:
     )
     address = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(240):
+        deadline = time.monotonic() + PATIENCE
+        while True:
             try:
-                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1)
+                urllib.request.urlopen(f"{address}/_stcore/health", timeout=10)
                 break
             except OSError:
+                assert time.monotonic() < deadline, "the server did not start"
                 time.sleep(0.25)
         yield address
     finally:
@@ -66,11 +71,12 @@ class StationPage:
         self.errors: list[str] = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", lambda message: message.type == "error" and self.errors.append(message.text))
+        page.set_default_timeout(1000 * PATIENCE)
         page.goto(f"{address}/{query}")
-        self.get("pane-axial-fused").wait_for(timeout=60_000)
+        self.get("pane-axial-fused").wait_for()
 
     def wait_loaded(self) -> None:
-        self.get("loading").wait_for(state="hidden", timeout=60_000)
+        self.get("loading").wait_for(state="hidden", timeout=1000 * PATIENCE)
         self.drawn()
 
     def get(self, name: str) -> Any:
@@ -160,7 +166,7 @@ class StationPage:
 
     def still(self, pane: str) -> None:
         """Waits until a pane has kept its size for half a second: strips come and go above and below."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         seen: list[Any] = []
         while len(seen) < 6 or any(place != seen[-1] for place in seen[-6:]):
             assert time.monotonic() < deadline
@@ -168,7 +174,7 @@ class StationPage:
             time.sleep(0.1)
 
     def wait_slice(self, pane: str, index: int) -> None:
-        self.page.locator(f'[data-testid="pane-{pane}"][aria-label*="slice {index + 1} "]').wait_for(timeout=20_000)
+        self.page.locator(f'[data-testid="pane-{pane}"][aria-label*="slice {index + 1} "]').wait_for()
 
     def drag(self, start: tuple[float, float], stop: tuple[float, float], button: str = "left") -> None:
         self.page.mouse.move(*start)
@@ -182,7 +188,7 @@ class StationPage:
         """The state that Python has."""
         return json.loads(self.get("heard").inner_text())
 
-    def until(self, condition: Any, seconds: float = 20) -> dict[str, Any]:
+    def until(self, condition: Any, seconds: float = 60) -> dict[str, Any]:
         """The state that Python has, once `condition` holds for it."""
         deadline = time.monotonic() + seconds
         while not condition(state := self.heard()):

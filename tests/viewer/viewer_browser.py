@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from station_browser import StationPage
+from station_browser import PATIENCE, StationPage
 
 __all__ = ["Server", "Viewer", "viewing"]
 
@@ -68,11 +68,13 @@ def viewing(folder: Path, *arguments: str) -> Iterator[Server]:
         process = subprocess.Popen(command, stdout=told, stderr=told, env=environment)
     server = Server(f"http://127.0.0.1:{port}", temporary, log, process)
     try:
-        for _ in range(480):
+        deadline = time.monotonic() + PATIENCE
+        while True:
             try:
                 if server.status("/_stcore/health") == 200:
                     break
             except OSError:
+                assert time.monotonic() < deadline, "the server did not start"
                 time.sleep(0.25)
         yield server
     finally:
@@ -92,15 +94,16 @@ class Viewer(StationPage):
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         for kind in ("request", "websocket"):
             self.page.on(kind, lambda asked: self.hosts.add(str(urlsplit(asked.url).hostname or "")))
+        self.page.set_default_timeout(1000 * PATIENCE)
         self.page.goto(server.address)
-        self.button("demo").wait_for(timeout=60_000)
+        self.button("demo").wait_for()
 
     def button(self, key: str) -> Any:
         return self.page.locator(f".st-key-{key} button").first
 
     def open_study(self, name: str) -> None:
         self.list_study(name)
-        self.button("fuse").click(timeout=60_000)
+        self.button("fuse").click()
         self.wait_open()
 
     def list_study(self, name: str) -> None:
@@ -117,7 +120,7 @@ class Viewer(StationPage):
         """Downloads a file; compares its SHA-256 with what the page says."""
         if not self.get("downloads").is_visible():
             self.button("keep").click()
-        with self.page.expect_download(timeout=60_000) as download:
+        with self.page.expect_download() as download:
             self.page.locator(f'button[data-name="{name}"]').click()
         path = folder / name
         download.value.save_as(path)
@@ -132,12 +135,12 @@ class Viewer(StationPage):
     def refused(self) -> str:
         """The sentence in which the page says that it does not take something."""
         alert = self.page.get_by_test_id("stAlert").or_(self.page.get_by_text("or smaller"))
-        alert.first.wait_for(timeout=60_000)
+        alert.first.wait_for()
         return str(alert.first.inner_text())
 
     def choose(self, role: str, name: str) -> None:
         """Chooses the image whose line holds a name for a role, ``"mri"`` or ``"functional"``."""
-        self.page.locator(f".st-key-{role} input").click(timeout=60_000)
+        self.page.locator(f".st-key-{role} input").click()
         self.page.get_by_role("option").filter(has_text=name).first.click()
 
     @property

@@ -44,8 +44,8 @@ export function markAt(x, y, pane, station) {
   return null;
 }
 
-/** @param end where words must end, in pixels from the left: the letter and the colour bar stand beyond */
-export function drawMeasures(pen, pane, station, end) {
+/** @param endOf tells where words between two heights must end, in pixels from the left */
+export function drawMeasures(pen, pane, station, endOf) {
   const { measures } = station;
   const { accent, context } = pen;
   for (const roi of [...measures.rois, ...(station.draft && station.draft.radius ? [station.draft] : [])]) {
@@ -60,7 +60,7 @@ export function drawMeasures(pen, pane, station, end) {
       context.stroke();
     }
     const words = roi.id && pane === station.activePane && circle.centred && !pen.small ? roiLines(roi, station) : [];
-    writeBeside(pen, [roi.id || lengthText(roi.radius, station), ...words], circle.x, circle.y, circle.radius + 6, end);
+    writeBeside(pen, [roi.id || lengthText(roi.radius, station), ...words], circle.x, circle.y, circle.radius + 6, endOf);
   }
   for (const line of [...measures.distances, ...(station.draft && station.draft.to ? [station.draft] : [])]) {
     const ends = distanceLine(line, pane, station);
@@ -81,18 +81,18 @@ export function drawMeasures(pen, pane, station, end) {
       context.fill();
     }
     const length = lengthText(distance(line.from, line.to), station);
-    writeBeside(pen, [line.id ? `${line.id}  ${length}` : length], Math.max(x1, x2), x1 > x2 ? y1 : y2, 6, end);
+    writeBeside(pen, [line.id ? `${line.id}  ${length}` : length], Math.max(x1, x2), x1 > x2 ? y1 : y2, 6, endOf);
   }
 }
 
-/** Lines of text to the right of a mark, or to its left where they would end beyond `end`; dark behind, so that they can be read on any picture. */
-function writeBeside(pen, lines, x, y, away, end) {
+/** Lines of text to the right of a mark, or to its left where there is no room; dark behind, so that they can be read on any picture. */
+function writeBeside(pen, lines, x, y, away, endOf) {
   const { context } = pen;
   const widths = lines.map((words, i) => pen.measure(words, i === 0));
   const width = Math.max(...widths);
-  const right = x + away + width < end;
-  const left = right ? x + away : Math.max(4, x - away - width);
   const top = Math.max(pen.size + 4, Math.min(y - ((lines.length - 1) * pen.line) / 2 + 4, pen.height - 8 - (lines.length - 1) * pen.line));
+  const right = x + away + width < endOf(top - pen.size, top + (lines.length - 1) * pen.line);
+  const left = right ? x + away : Math.max(4, x - away - width);
   if (lines.length > 1) {
     context.fillStyle = "rgba(10,12,15,0.72)";
     context.beginPath();

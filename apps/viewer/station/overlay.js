@@ -24,7 +24,7 @@ export function drawOverlay(pane, station, corners) {
   const bar = corners.bar ? colorBar(pen, pane, station) : null;
   drawSides(pen, pane, station, bar);
   drawCrosshair(pen, pane, station, pen.width - EDGE - (bar ? BAR : 0));
-  if (pane.plane) drawMeasures(pen, pane, station, Math.min(pen.width - EDGE, bar ? bar.left - 6 : Infinity));
+  if (pane.plane) drawMeasures(pen, pane, station, (top, bottom) => endOfWords(pen, bar, top, bottom));
   if (!station.scene.picture) drawScale(pen, pane);
   if (bar) drawBar(pen, bar);
   drawCorners(pen, pane, station, corners);
@@ -108,12 +108,20 @@ function drawScale(pen, pane) {
   pen.text(`${length} mm`, right + 7, y + 1, { size: pen.size - 1 });
 }
 
-/** What the colours of a pane stand for: {colors (packed), top, bottom, unit}, and the `left` end of its words; or null. */
+/** Where words between two heights must end, so that they leave letter and colour bar alone. */
+function endOfWords(pen, bar, top, bottom) {
+  const beside = bar && bottom > bar.from - 2 * pen.line - 4 && top < bar.from + bar.height + pen.line + 4;
+  return beside ? bar.left - 6 : pen.width - EDGE;
+}
+
+/** What the colours of a pane stand for: {colors (packed), top, bottom, unit}, and where it is: {from, height, left}; or null. */
 function colorBar(pen, pane, station) {
   const bar = barColors(pane, station);
   if (!bar) return null;
   const widest = Math.max(...[bar.top, bar.bottom, bar.unit].map((words) => pen.measure(words, false)));
-  return { ...bar, left: pen.width - MARGIN - Math.max(widest, BAR) };
+  const height = Math.round(Math.min(pen.height * 0.42, 220));
+  const left = pen.width - MARGIN - Math.max(widest, BAR); // of its words, which are wider than itself
+  return { ...bar, from: Math.round((pen.height - height) / 2), height, left };
 }
 
 function barColors(pane, station) {
@@ -136,10 +144,8 @@ function barColors(pane, station) {
   return mode in PAIRS && !station.look.pairs[mode].some((source) => COLOURED.has(source)) ? null : uptake(palette);
 }
 
-function drawBar(pen, { colors, top, bottom, unit }) {
-  const height = Math.round(Math.min(pen.height * 0.42, 220));
+function drawBar(pen, { colors, top, bottom, unit, from, height }) {
   const x = pen.width - MARGIN - 10;
-  const from = Math.round((pen.height - height) / 2);
   const { context } = pen;
   const gradient = context.createLinearGradient(0, from + height, 0, from);
   for (let i = 0; i <= 32; i++) {
