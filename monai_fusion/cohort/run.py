@@ -137,7 +137,7 @@ class CohortRun:
         ):
             if self.dashboard:
                 self.tell(f"dashboard: {client.dashboard_link}")
-            for study, outcome in self._outcomes(client, opening, missing, lambda: counts[FAILED]):
+            for study, outcome in self._outcomes(client, opening, missing):
                 store.record(study.id, outcome, stamps[study.id], configuration)
                 counts[outcome.state] += 1
                 computed += outcome.state == DONE and outcome.computed
@@ -146,7 +146,7 @@ class CohortRun:
         return computed
 
     def _outcomes(
-        self, client: Client, opening: FusionOpening, studies: Sequence[Study], failures: Callable[[], int]
+        self, client: Client, opening: FusionOpening, studies: Sequence[Study]
     ) -> Iterator[tuple[Study, Outcome]]:
         """How each study ended, as soon as it does. As many are handed out as there are workers: none waits at a
         worker, where it would be blamed for the death that another one brought about.
@@ -157,10 +157,11 @@ class CohortRun:
         todo = iter(studies)
         running: dict[str, Study] = {}
         finished = as_completed(loop=client.loop)
+        failures = 0
 
         def hand_out() -> None:
             threads = sum(client.nthreads().values()) or 1
-            while len(running) < threads and (self.max_failures is None or failures() < self.max_failures):
+            while len(running) < threads and (self.max_failures is None or failures < self.max_failures):
                 study = next(todo, None)
                 if study is None:
                     return
@@ -173,8 +174,10 @@ class CohortRun:
         hand_out()
         for future in finished:
             study = running.pop(str(future.key))
-            yield study, _read(future)
-            hand_out()
+            outcome = _read(future)
+            failures += outcome.state == FAILED
+            hand_out()  # before the store waits for the disk
+            yield study, outcome
         for study in todo:
             stopped = f"not begun, for {self.max_failures} studies had failed (--max-failures)"
             yield study, Outcome(SKIPPED, reason=stopped)

@@ -103,3 +103,14 @@ def test_what_no_study_is_to_blame_for(cohort: Any, tmp_path: Path, monkeypatch:
     (tmp_path / "out" / "studies").touch()
     with pytest.raises(OutputError, match="cannot be written"):
         cohort(study)
+
+
+def test_a_study_that_killed_dask_workers_is_given_up() -> None:
+    """Dask tells so in place of a result."""
+
+    class Lost:
+        def result(self) -> None:
+            raise distributed.KilledWorker("study-1", None, allowed_failures=2)
+
+    outcome = run_module._read(Lost())
+    assert (outcome.state, outcome.reason) == ("failed", "the worker died 3 times while it was at it")
