@@ -54,6 +54,8 @@ FWHM = math.sqrt(8 * math.log(2))  # of a Gaussian, in standard deviations
 MNI_SIZES_MM = (4.0, 12.0)
 MNI_STEP_MM = 5
 DEFAULT = LesionProtocol()
+#: On the MNI head the lesions' size is known in mm.
+MNI_PROTOCOL = replace(DEFAULT, radii=(MNI_SIZES_MM[0] / FWHM, MNI_SIZES_MM[1] / FWHM))
 COLUMNS = ("kept_mri", "kept_functional", "lost_mri", "lost_functional")
 
 #: Other choices: the name of each, the protocol, the seed, and below what a lesion is lost.
@@ -217,7 +219,7 @@ def open_all(names: Sequence[str]) -> dict[str, Method]:
 
 
 def open_datasets(folder: Path) -> dict[str, tuple[list[Pair], LesionProtocol]]:
-    """The pairs of each data set, and the protocol: on the MNI head the lesions' size is known in mm."""
+    """The pairs of each data set, and the protocol."""
     found = {}
     for name in ("mri_pet", "mri_spect"):
         if (folder / name).is_dir():
@@ -225,8 +227,7 @@ def open_datasets(folder: Path) -> dict[str, tuple[list[Pair], LesionProtocol]]:
             found[name] = ([pairs.read(pair) for pair in pairs.names], DEFAULT)
         else:
             print(f"{folder / name}: not there, left out", file=sys.stderr)
-    low, high = (size / FWHM for size in MNI_SIZES_MM)
-    found["mni152"] = (mni_slices(), replace(DEFAULT, radii=(low, high)))
+    found["mni152"] = (mni_slices(), MNI_PROTOCOL)
     return found
 
 

@@ -1,10 +1,11 @@
 """Trains `model.pt` again with other seeds, and shows how far the results are one seed's luck.
 
-    python benchmarks/seeds.py --output ../train-out/default
+    python benchmarks/seeds.py --output training/default
 
 trains the ``default`` preset (both stages, two cores: three minutes a seed) for each seed into ``OUTPUT/seed_N`` unless
-it is there, evaluates the students beside the shipped one on the test pairs (protocol product), and writes
-`benchmarks/results/seeds.json`: every mean of every student, and the least and most over the seeds.
+it is there, evaluates the students beside the shipped one on the test pairs (protocol product) and, lesions alone, on
+the MNI152 head of `benchmarks/conspicuity.py`, and writes `benchmarks/results/seeds.json`: every mean of every student,
+and the least and most over the seeds.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bundles" / "mmdrfu
 
 from full_schedule import train
 
+from benchmarks.conspicuity import MNI_PROTOCOL, SEED, mni_slices, open_all
 from monai_fusion.atomic import write_beside
 from monai_fusion.evaluation.machine import describe_machine
 from monai_fusion.evaluation.workflow import evaluate
+from monai_fusion.metrics import aggregate, measure_conspicuity
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = (["train_student", "student_default"], ["train_student", "student_default", "student_default_2"])
@@ -42,6 +46,25 @@ def student(folder: Path, seed: int, pictures: Path) -> Path:
     return weights
 
 
+def on_test_pairs(dataset: Path, weights: Sequence[Path]) -> list[dict[str, float]]:
+    """The means of the shipped student and of the others on a data set."""
+    done = evaluate(dataset, None, ["model", *weights], protocol="product", calibration="none", rivals=False)
+    return [{name: row[name]["mean"] for name in SHOWN + LESIONS} for row in done.summary.values()]
+
+
+def on_the_mni_head(weights: Sequence[Path]) -> list[dict[str, float]]:
+    """What the same students keep and lose of lesions there."""
+    methods = list(open_all([str(path) for path in weights]).values())[: 1 + len(weights)]  # the rivals follow
+    pairs = mni_slices()
+    rows = [
+        aggregate(
+            [measure_conspicuity(method.fuse, *pair, (SEED, i), None, MNI_PROTOCOL) for i, pair in enumerate(pairs)]
+        )
+        for method in methods
+    ]
+    return [{name: row[name] for name in LESIONS} for row in rows]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=Path, default=ROOT.parent / "shared/data/ivif_train/llvip_256")
@@ -53,16 +76,14 @@ def main() -> None:
 
     weights = {f"seed {seed}": student(args.output / f"seed_{seed}", seed, args.pictures) for seed in args.seeds}
     result: dict[str, Any] = {"protocol": "product", "machine": describe_machine(), "datasets": {}}
-    for name in DATASETS:
-        done = evaluate(
-            args.data / name, None, ["model", *weights.values()], protocol="product", calibration="none", rivals=False
-        )
-        rows = dict(zip(["shipped", *weights], done.summary.values()))
-        means = {row: {column: values[column]["mean"] for column in SHOWN + LESIONS} for row, values in rows.items()}
+    for name in (*DATASETS, "mni152"):
+        known = name in DATASETS
+        found = on_test_pairs(args.data / name, [*weights.values()]) if known else on_the_mni_head([*weights.values()])
+        means = dict(zip(["shipped", *weights], found))
         for kind, choose in (("least", min), ("most", max)):
-            means[kind] = {column: choose(means[row][column] for row in weights) for column in SHOWN + LESIONS}
+            means[kind] = {column: choose(means[row][column] for row in weights) for column in found[0]}
         result["datasets"][name] = means
-        print(f"| {name} | {' | '.join(SHOWN + LESIONS)} |\n|---|{'---:|' * len(SHOWN + LESIONS)}")
+        print(f"| {name} | {' | '.join(found[0])} |\n|---|{'---:|' * len(found[0])}")
         for row, values in means.items():
             print(f"| {row} | {' | '.join(f'{value:.4g}' for value in values.values())} |", flush=True)
     with write_beside(args.results) as path:
