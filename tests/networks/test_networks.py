@@ -126,7 +126,7 @@ def test_teacher_connects_as_figure_2_says() -> None:
 
 
 def test_start_from_screen() -> None:
-    """Nearly a + b - ab: the product replaced by the mean of its Fréchet-Hoeffding bounds, which is 1/16 off at most."""
+    """Nearly a + b - ab: the product replaced by the mean of its Fréchet-Hoeffding bounds, 1/16 off at most."""
     student = FusionStudent()
     for parameter in student.parameters():
         nn.init.zeros_(parameter)
