@@ -145,8 +145,7 @@ class FusedStudy:
         template = self.template
         now = self._time(template)
         study_uid = self.uid("study") if template is None else template.StudyInstanceUID
-        instance = Dataset()
-        instance.update(dict.fromkeys(TYPE_2))
+        instance = item_of(**dict.fromkeys(TYPE_2))
         instance.StudyInstanceUID = study_uid
         instance.SeriesInstanceUID = self.uid(name, "series")
         instance.SeriesNumber = number

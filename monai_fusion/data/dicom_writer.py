@@ -60,7 +60,7 @@ class DicomWriter:
 
 def _encode(element: DataElement, instance: Dataset, charset: str | list[str] | None) -> bytes:
     if element.VR in AMBIGUOUS_VR:
-        element = correct_ambiguous_vr_element(element, instance, True)
+        correct_ambiguous_vr_element(element, instance, True)  # in place
     buffer = _buffer()
     write_data_element(buffer, element, charset)
     return buffer.getvalue()
@@ -68,7 +68,7 @@ def _encode(element: DataElement, instance: Dataset, charset: str | list[str] | 
 
 def _write_pixels(element: DataElement, instance: Dataset, file: IO[bytes]) -> None:
     """Writes what may be large as a stream, which pydicom does not copy."""
-    element = correct_ambiguous_vr_element(element, instance, True)
+    correct_ambiguous_vr_element(element, instance, True)  # in place
     output = DicomIO(file)
     output.is_little_endian, output.is_implicit_VR = True, False
     write_data_element(output, DataElement(element.tag, element.VR, BytesIO(element.value)))

@@ -14,6 +14,7 @@ from monai.utils import convert_to_tensor
 
 __all__ = ["ResampleOntod", "resample"]
 
+_SAME_GRID = 1e-4  # of a voxel
 _AT_ONCE = 4  # slabs, which are computed in parallel
 
 
@@ -63,6 +64,7 @@ class ResampleOntod(MapTransform):
             plain = convert_to_tensor(out[key], track_meta=False)
             if plain.ndim == 4:
                 matrix = np.linalg.solve(*(np.asarray(each.affine, dtype=np.float64) for each in (out[key], target)))
-                plain = resample(plain.float(), matrix, tuple(target.shape[1:]))
+                if plain.shape[1:] != target.shape[1:] or not np.allclose(matrix, np.eye(4), atol=_SAME_GRID):
+                    plain = resample(plain.float(), matrix, tuple(target.shape[1:]))
             out[key] = MetaTensor(plain, meta=dict(target.meta))
         return out
