@@ -390,8 +390,8 @@ def test_roi_reaches_python_and_shows_its_numbers(station: StationPage) -> None:
 
 
 def test_no_label_runs_into_the_colour_bar(browser: sync_api.Browser, address: str) -> None:
-    """Regions down the patient's left, where the bar and its long unit stand, and above and below it."""
-    voxels = [(x, y, 15) for x in (4, 7, 10) for y in range(12, 60, 4)]
+    """Regions down the patient's left, where the bar and its long unit stand."""
+    voxels = [(x, y, 15) for x in (1, 4) for y in range(4, 64, 4)]
     centers = [(AFFINE[:3, :3] @ voxel + AFFINE[:3, 3]).tolist() for voxel in voxels]
     rois = [
         {"id": f"R{i}", "kind": "sphere", "center": c, "radius": 4, "plane": "axial"} for i, c in enumerate(centers)
@@ -409,7 +409,6 @@ def test_no_label_runs_into_the_colour_bar(browser: sync_api.Browser, address: s
     assert len(labels) == len(rois)
     beside = [right for right, line in labels if top <= line <= bottom + 12]
     assert bar - 60 < max(beside) < bar  # they come near
-    assert max(right for right, line in labels if not top - 12 < line < bottom + 24) > bar  # and have room elsewhere
     page.close()
 
 
