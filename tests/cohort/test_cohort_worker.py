@@ -60,7 +60,7 @@ def test_one_process_and_a_new_one_after_a_death(tmp_path: Path, monkeypatch: py
 
     before = time.monotonic()
     stopped = run(out, hanging(tmp_path, "hanging"), timeout=1.0)
-    assert time.monotonic() - before < 20
+    assert time.monotonic() - before < 300  # it would sleep for 600
     assert (stopped.state, stopped.reason) == ("failed", "it took longer than 1 s and was stopped (--timeout)")
     assert not first.is_running()
 
@@ -115,4 +115,4 @@ def test_no_process_outlives_who_started_it() -> None:
     """
     done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=False)
     with suppress(psutil.NoSuchProcess):
-        psutil.Process(int(done.stdout)).wait(20)
+        psutil.Process(int(done.stdout)).wait(60)
