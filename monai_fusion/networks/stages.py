@@ -57,11 +57,15 @@ def start_from_screen(student: FusionStudent) -> FusionStudent:
     Returns:
         The same student.
     """
-    for layer in (student.hidden, student.output):
-        layer.weight.mul_(0.05)
-        layer.bias.zero_()
+    hidden_bias, output_bias = student.hidden.bias, student.output.bias
+    assert hidden_bias is not None
+    assert output_bias is not None
+    for weight in (student.hidden.weight, student.output.weight):
+        weight.mul_(0.05)
+    for values in (hidden_bias, output_bias):
+        values.zero_()
     for channel, (of_a, of_b, bias, share) in enumerate([(0.5, 1, 0, 1), (1, -1, 0, 0.5), (1, 1, -1, -0.5)]):
         student.hidden.weight[channel, :, 1, 1] += torch.tensor([of_a, of_b])
-        student.hidden.bias[channel] = bias
+        hidden_bias[channel] = bias
         student.output.weight[0, channel, 1, 1] += share
     return student
