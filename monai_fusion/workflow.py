@@ -261,7 +261,7 @@ def _telling_reason() -> Iterator[None]:
         reason = reason_of(error)
         if reason is None:
             raise
-        raise reason from None
+        raise reason from reason.__cause__
 
 
 def _run(workflow: ConfigWorkflow, output_dir: Path | None) -> FusionResult:

@@ -9,6 +9,7 @@ import sys
 import sysconfig
 import zipfile
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from conftest import head, save_nifti
@@ -32,6 +33,25 @@ def test_importing_is_cheap() -> None:
     loaded = call(sys.executable, "-c", "import sys, monai_fusion, monai_fusion.cli; print(*sys.modules)").split()
     assert "monai_fusion.cli" in loaded
     assert not set(HEAVY) & set(loaded)
+
+
+def test_fusing_starts_without_what_it_does_not_use(tmp_path: Path) -> None:
+    mri, pet = head()
+    inputs = [save_nifti(tmp_path / f"{i}.nii.gz", volume) for i, volume in enumerate((mri, pet))]
+    program = """
+        import sys
+        from monai_fusion.cli import main
+        from monai_fusion.cli.quick_start import UNUSED
+        assert main(["fuse", *sys.argv[1:], "--quiet", "--color-map", "none"]) == 0
+        print(*[name for name in UNUSED if name in sys.modules])
+        import pandas  # whoever wants it later has it
+        """
+    loaded = call(sys.executable, "-c", dedent(program), *map(str, inputs), "--output", str(tmp_path / "out"))
+    assert loaded.split() == []
+    # and without colour there is none
+    out = tmp_path / "out"
+    assert {path.name for path in out.iterdir()} == {"fused.nii.gz", "dicom", "contact_sheet.png", "report.json"}
+    assert [path.name for path in (out / "dicom").iterdir()] == ["fused"]
 
 
 @pytest.mark.parametrize(

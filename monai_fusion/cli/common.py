@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from monai_fusion.cli.quick_start import without
+from monai_fusion.cli.quick_start import UNUSED, without
 from monai_fusion.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def find_device(name: str) -> str:
 
 def fuse_and_tell(mri: Any, functional: Any, output: Any, quiet: bool, /, **overrides: Any) -> FusionResult:
     """Fuses with a progress bar, and says what was warned of and where the results are; gives what `fuse` gives."""
-    with without():
+    with without(UNUSED if overrides.get("root") is None else ()):  # a bundle from elsewhere may use them
         from monai_fusion.workflow import fuse
 
     progress = not quiet and sys.stderr.isatty()

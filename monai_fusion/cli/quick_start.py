@@ -28,7 +28,7 @@ class _Absent(MetaPathFinder):
 
 
 @contextmanager
-def without(names: Sequence[str] = UNUSED) -> Iterator[None]:
+def without(names: Sequence[str]) -> Iterator[None]:
     """Imports within find none of these packages, as if they were not installed; who imports one later gets it.
 
     For a program of its own, not for a library: what is imported here stays without them.
