@@ -86,7 +86,7 @@ def add_cohort(commands: Any) -> None:
 
 
 def _cohort(args: argparse.Namespace) -> int:
-    _check(args)
+    _check_options(args)
     warn_of_bundle(args.bundle)
     from monai_fusion.cohort.pairing import PairingRules, find_studies, format_pairing, summarize
 
@@ -128,7 +128,7 @@ def _cohort(args: argparse.Namespace) -> int:
     return result.exit_code
 
 
-def _check(args: argparse.Namespace) -> None:
+def _check_options(args: argparse.Namespace) -> None:
     for option, least in (("workers", 1), ("timeout", 0), ("max_failures", 1), ("days", 0)):
         value = getattr(args, option)
         if value is not None and not value >= least:
