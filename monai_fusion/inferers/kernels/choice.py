@@ -18,7 +18,7 @@ BACKENDS = ("auto", "module", "numba", "triton")
 
 #: Pixels from which the CPU's kernel wins although Numba must be loaded first: ``worth_loading`` in
 #: `benchmarks/results/student.json`, rounded (`make bench-student`).
-_WORTH_LOADING = 6_000_000
+_WORTH_LOADING = 4_000_000
 
 Fuse = Callable[..., torch.Tensor]
 
