@@ -46,16 +46,16 @@ def write_summary(folder: CohortFolder, studies: Mapping[str, StoredStudy]) -> N
     counts = Counter(study.state for study in studies.values())
     parts = [
         "<h1>Cohort</h1><p>For research use only. Not for diagnostic use.</p>",
-        _table(["state", "studies"], [(state, counts[state]) for state in STATES] + [("all", len(studies))]),
+        _html_table(["state", "studies"], [(state, counts[state]) for state in STATES] + [("all", len(studies))]),
     ]
     causes = group_causes(studies)
     if causes:
         rows = [(state, len(ids), cause, _shorten(ids)) for state, cause, ids in causes]
-        parts += ["<h2>Not done, by cause</h2>", _table(["state", "studies", "cause", "which"], rows)]
+        parts += ["<h2>Not done, by cause</h2>", _html_table(["state", "studies", "cause", "which"], rows)]
     warnings = Counter(warning for study in studies.values() for warning in study.warnings)
     if warnings:
         rows_of_warnings = [(n, warning) for warning, n in warnings.most_common()]
-        parts += ["<h2>Warnings</h2>", _table(["studies", "warning"], rows_of_warnings)]
+        parts += ["<h2>Warnings</h2>", _html_table(["studies", "warning"], rows_of_warnings)]
     done = [study for study in studies.values() if study.state == DONE]
     seconds = [study.seconds for study in done]
     if seconds:
@@ -71,7 +71,7 @@ def write_summary(folder: CohortFolder, studies: Mapping[str, StoredStudy]) -> N
         path.write_text(page + "\n".join(parts) + "</html>\n", encoding="utf-8")
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+def _html_table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     def cell(value: object) -> str:
         return f'<td class="n">{value}</td>' if isinstance(value, int) else f"<td>{html.escape(str(value))}</td>"
 
