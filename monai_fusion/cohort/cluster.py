@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from monai_fusion.cohort.certificate import temporary_security
 from monai_fusion.errors import InputError
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def connect(scheduler: str | None, workers: int, dashboard: bool) -> Iterator[Cl
         InputError: no scheduler answers, or what the dashboard needs is missing.
     """
     import dask
-    from distributed import Client, LocalCluster, Security
+    from distributed import Client, LocalCluster
 
     if dashboard:
         _require_bokeh()
@@ -105,7 +106,7 @@ def connect(scheduler: str | None, workers: int, dashboard: bool) -> Iterator[Cl
             "host": "127.0.0.1",
             "dashboard_address": "127.0.0.1:0" if dashboard else None,
             "memory_limit": 0,  # the process that fuses has one of its own
-            "security": Security.temporary(),
+            "security": temporary_security(),
             "silence_logs": logging.CRITICAL,
         }
         with LocalCluster(**options) as cluster, Client(cluster, set_as_default=False) as client:
