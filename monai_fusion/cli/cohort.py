@@ -92,11 +92,9 @@ def _cohort(args: argparse.Namespace) -> int:
 
     source = Path(args.cohort)
     settings = _settings(args)
-    rules = PairingRules(days=args.days, across_sessions=args.across_sessions)
-    if not source.is_file():
-        rules = PairingRules(
-            settings.pop("mri_series", None), settings.pop("functional_series", None), args.days, args.across_sessions
-        )
+    # in a folder they choose the images that are paired, in a manifest's images the series
+    choice = {} if source.is_file() else {role: settings.pop(f"{role}_series", None) for role in ("mri", "functional")}
+    rules = PairingRules(**choice, days=args.days, across_sessions=args.across_sessions)
     progress = not args.quiet and sys.stderr.isatty()
     pairing = find_studies(source, rules, progress)
     if args.dry_run:

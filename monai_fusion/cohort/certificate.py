@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from distributed import Security
 
 __all__ = ["temporary_security"]
 
@@ -11,7 +14,7 @@ _MARGIN = timedelta(days=365)  # on both sides: a clock that is set back must no
 _NAME = "monai-fusion-cohort"
 
 
-def temporary_security() -> Any:
+def temporary_security() -> Security:
     """A `distributed.Security` with a key and a self-signed certificate that exist in memory alone.
 
     As ``Security.temporary``, whose certificate is not valid before it is made: a clock that is set back ends all

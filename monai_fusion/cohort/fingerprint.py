@@ -80,15 +80,13 @@ def _paths_in(settings: Mapping[str, Any]) -> list[Path]:
 
 def _plain(settings: Mapping[str, Any], contents: bool = True) -> dict[str, Any]:
     """Settings as JSON, a path as what the file holds."""
-    return {
-        name: hash_files([value])
-        if contents and isinstance(value, Path)
-        else str(value)
-        if isinstance(value, Path)
-        else value
-        for name, value in settings.items()
-        if name not in _WITHOUT_EFFECT
-    }
+
+    def plain(value: Any) -> Any:
+        if not isinstance(value, Path):
+            return value
+        return hash_files([value]) if contents else str(value)
+
+    return {name: plain(value) for name, value in settings.items() if name not in _WITHOUT_EFFECT}
 
 
 def _hash(content: Any) -> str:

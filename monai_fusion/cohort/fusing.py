@@ -26,7 +26,6 @@ from monai_fusion.workflow import PairFuser
 
 __all__ = ["StudyFuser"]
 
-_BRACKETS = re.compile(r"\(([^()]+)\)")
 _NO_MEMORY = re.compile("can't allocate memory|out of memory|not enough memory", re.IGNORECASE)
 
 
@@ -127,6 +126,5 @@ def _check_there(study: Study) -> None:
 
 
 def _system_reason(error: OutputError) -> str:
-    """What the system said, which names no file: an `OutputError` has it in brackets."""
-    said = _BRACKETS.findall(str(error))
-    return said[-1] if said else "for a reason that the system did not give"
+    """What the system said, which names no file."""
+    return getattr(error.__cause__, "strerror", None) or "for a reason that the system did not give"

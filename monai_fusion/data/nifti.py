@@ -21,7 +21,7 @@ __all__ = ["RGB24", "read_nifti", "write_nifti"]
 #: NIFTI_TYPE_RGB24, the colour type that ITK-SNAP, FSLeyes, MRIcroGL and ITK read.
 RGB24 = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
 
-_BLOCK = 1 << 20
+_MOST_PADDING = 1 << 20  # bytes after the voxels
 
 
 def read_nifti(path: Path, frame: int | None = None) -> Source:
@@ -119,11 +119,10 @@ def _refuse_surplus(path: Path, image: nib.Nifti1Image) -> None:
         size = "x".join(map(str, stored.shape))
         raise InputError(f"{path}: its header says {size} voxels, too many for its size; write the file again")
     with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as stream:
-        position = 0
-        while block := stream.read(_BLOCK):
-            position += len(block)
-            if position > expected and (position > expected + _BLOCK or block[expected - position :].strip(b"\0")):
-                raise InputError(f"{path}: holds more voxels than its header says (dim); write the file again")
+        stream.seek(expected)
+        surplus = stream.read(_MOST_PADDING + 1)
+    if len(surplus) > _MOST_PADDING or surplus.strip(b"\0"):
+        raise InputError(f"{path}: holds more voxels than its header says (dim); write the file again")
 
 
 def _frame(path: Path, shape: tuple[int, ...], frame: int | None) -> int:
@@ -157,8 +156,6 @@ def write_nifti(path: Path, array: np.ndarray, affine: np.ndarray, facts: dict[s
     image.set_sform(affine, codes["sform_code"])
     image.set_qform(affine, codes["qform_code"])
     image.header["descrip"] = b"monai-fusion, research use only"
-    with (
-        path.open("wb") as file,
-        igzip.IGzipFile("", "wb", fileobj=file, mtime=0) as stream,
-    ):  # the same bytes each time
+    # neither name nor time in the header: the same bytes each time
+    with path.open("wb") as file, igzip.IGzipFile("", "wb", fileobj=file, mtime=0) as stream:
         image.to_stream(stream)
