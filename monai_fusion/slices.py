@@ -89,7 +89,9 @@ class SlicePlan:
     def take(self, volume: torch.Tensor, start: int, stop: int) -> torch.Tensor:
         """Slices ``start`` to ``stop`` of a ``(C, I, J, K)`` volume, turned: ``(slices, C, rows, columns)``."""
         slab = volume.narrow(self.axis + 1, start, stop - start)
-        return slab.flip([a + 1 for a in self.flips]).permute(self.axis + 1, 0, self.rows + 1, self.columns + 1)
+        if self.flips:  # which copies
+            slab = slab.flip([a + 1 for a in self.flips])
+        return slab.permute(self.axis + 1, 0, self.rows + 1, self.columns + 1)
 
     def put(self, slices: torch.Tensor, volume: torch.Tensor, start: int) -> None:
         """Writes what `take` gave (with any number of channels) back to its place in a ``(C, I, J, K)`` volume."""

@@ -61,7 +61,7 @@ def write_contact_sheet(
 
 def _choose_slices(volume: torch.Tensor, plan: SlicePlan, columns: int) -> list[int]:
     """Slice numbers, evenly spaced between the outermost ones that hold a tenth of the brightest slice's signal."""
-    signal = torch.stack([each.mean(dtype=torch.float64) for each in volume.unbind(plan.axis + 1)])
+    signal = volume.mean(dim=[d for d in range(4) if d != plan.axis + 1])
     filled = torch.nonzero(signal > 0.1 * signal.max()).ravel()
     low, high = (int(filled[0]), int(filled[-1])) if len(filled) else (0, len(signal) - 1)
     # ends themselves are nearly empty: take the middles of equal parts

@@ -15,6 +15,7 @@ from pydicom.uid import MultiFrameTrueColorSecondaryCaptureImageStorage
 
 from monai_fusion.data.dicom_codes import item_of
 from monai_fusion.data.dicom_common import FusedStudy
+from monai_fusion.data.dicom_frames import FrameStream
 from monai_fusion.data.dicom_geometry import plane_attributes
 
 __all__ = ["MAX_PIXEL_BYTES", "color_objects"]
@@ -75,7 +76,10 @@ def color_objects(study: FusedStudy, color: torch.Tensor, max_bytes: int = MAX_P
         instance.PerFrameFunctionalGroupsSequence = [
             item_of(PlanePositionSequence=[item_of(ImagePositionPatient=position)]) for position in positions
         ]
-        frames = study.plan.take(color, start, stop).permute(0, 2, 3, 1).contiguous()
-        pixels = frames.numpy().tobytes()
-        instance.PixelData = pixels + b"\0" * (len(pixels) % 2)
+
+        def take(first: int, last: int, start: int = start) -> bytes:
+            frames = study.plan.take(color, start + first, start + last).permute(0, 2, 3, 1)
+            return frames.numpy().tobytes()
+
+        instance.PixelData = FrameStream(take, stop - start, 3 * rows * columns)
         yield instance

@@ -71,7 +71,8 @@ def _write_pixels(element: DataElement, instance: Dataset, file: IO[bytes]) -> N
     correct_ambiguous_vr_element(element, instance, True)  # in place
     output = DicomIO(file)
     output.is_little_endian, output.is_implicit_VR = True, False
-    write_data_element(output, DataElement(element.tag, element.VR, BytesIO(element.value)))
+    value = element.value if element.is_buffered else BytesIO(element.value)
+    write_data_element(output, DataElement(element.tag, element.VR, value))
 
 
 def _buffer() -> DicomBytesIO:

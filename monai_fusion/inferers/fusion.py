@@ -104,6 +104,8 @@ class FusionInferer(SliceInferer):
                 "and fusion needs 3x3; choose another axis"
             )
         starts = range(0, count, self.sw_batch_size)
+        buffer = volume.new_empty((min(self.sw_batch_size, count), volume.shape[0], rows, columns))
         for start in tqdm(starts, desc="fusing", unit="chunk") if self.progress else starts:
-            slices = plan.take(volume, start, min(start + self.sw_batch_size, count)).contiguous()
+            stop = min(start + self.sw_batch_size, count)
+            slices = buffer[: stop - start].copy_(plan.take(volume, start, stop))
             plan.put(network(slices), fused, start)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+import math
 from collections.abc import Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -35,6 +36,7 @@ _PALETTES = {
 COLOR_MAPS = (*_PALETTES, "rainbow", "grey")
 
 _AT_ONCE = 16  # planes
+_PIXELS_AT_ONCE = 1 << 20
 
 
 def rgb_to_ycc(rgb: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -170,27 +172,31 @@ class ColorizeFusedd(MapTransform):
             out[self.color_key] = MetaTensor(color, meta=dict(out[key].meta))
         return out
 
-    def _paint(self, luma: np.ndarray, uptake: np.ndarray) -> np.ndarray:
+    def _paint(self, fused: np.ndarray, uptake: np.ndarray) -> np.ndarray:
         """As `ycc_to_rgb`, with all that depends on the uptake alone looked up: ``(3, ...)`` uint8.
 
         In memory it lies as NIfTI and DICOM are written, the last axis first and the colours together.
         """
-        y, uptake = luma.T, uptake.T
+        y, uptake = fused.T, uptake.T
         color = np.empty((*y.shape, 3), np.uint8)
 
+        rows = max(1, _PIXELS_AT_ONCE // (_AT_ONCE * math.prod(y.shape[2:])))
+
         def paint(start: int) -> None:
-            block = slice(start, start + _AT_ONCE)  # read at once, as planes lie across the memory
-            for k, (plane, index) in enumerate(zip(y[block].copy(order="C"), uptake[block].copy(order="C")), start):
-                index = np.rint(index * 255).astype(np.uint8)
-                *offset, above, below = (each.take(index) for each in self._map)
-                fit = np.minimum((1 - plane) / above, plane / below)
-                np.minimum(fit, 1, out=fit)
-                for c, each in enumerate(offset):
-                    each *= fit
-                    each += plane
-                    each.clip(0, 1, out=each)
-                    each *= 255
-                    color[k, ..., c] = np.rint(each, out=each)
+            planes = slice(start, start + _AT_ONCE)  # read at once, as planes lie across the memory
+            for row in range(0, y.shape[1], rows):
+                block = (planes, slice(row, row + rows))
+                for luma, index, target in zip(y[block].copy(order="C"), uptake[block].copy(order="C"), color[block]):
+                    index = np.rint(index * 255).astype(np.uint8)
+                    *offset, above, below = (each.take(index) for each in self._map)
+                    fit = np.minimum((1 - luma) / above, luma / below)
+                    np.minimum(fit, 1, out=fit)
+                    for c, each in enumerate(offset):
+                        each *= fit
+                        each += luma
+                        each.clip(0, 1, out=each)
+                        each *= 255
+                        target[..., c] = np.rint(each, out=each)
 
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:  # NumPy lets other threads run
             list(pool.map(paint, range(0, len(y), _AT_ONCE)))
