@@ -39,8 +39,9 @@ from test_deidentify import PLANTED, plant
 import monai_fusion
 from monai_fusion.atomic import write_beside
 from monai_fusion.data.dicom_color import color_objects
-from monai_fusion.data.dicom_common import FusedStudy, save
+from monai_fusion.data.dicom_common import FusedStudy
 from monai_fusion.data.dicom_grey import grey_series
+from monai_fusion.data.dicom_writer import DicomWriter
 from monai_fusion.data.phantom import write_demo_pair
 from monai_fusion.evaluation.machine import describe_machine
 
@@ -103,11 +104,12 @@ def times(folder: Path) -> dict[str, float]:
         start = time.process_time()
         study = FusedStudy.of(report, "identity", affine, (256, 256, 180), 2)
         read = time.process_time()
+        writer = DicomWriter()
         for k, instance in enumerate(grey_series(study, fused)):
-            save(instance, folder / str(repeat) / f"{k}.dcm")
+            writer.write(instance, folder / str(repeat) / f"{k}.dcm")
         grey = time.process_time()
         for instance in color_objects(study, color):
-            save(instance, folder / str(repeat) / "color.dcm")
+            writer.write(instance, folder / str(repeat) / "color.dcm")
         for name, seconds in (("headers", read - start), ("grey", grey - read), ("color", time.process_time() - grey)):
             best[name] = min(best[name], seconds)
     return {name: round(seconds, 2) for name, seconds in best.items()}

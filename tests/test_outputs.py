@@ -89,6 +89,21 @@ def test_nifti_keeps_the_grid_of_the_mri(sform_code: int, qform_code: int, tmp_p
         assert image.shape == mri.shape
 
 
+@pytest.mark.parametrize("save", [save_nifti, save_dicom])
+def test_voxels_stay_in_the_order_of_the_files(save: Callable[..., Path], tmp_path: Path) -> None:
+    """Slice after slice, as they were read and as they are written: nothing is turned round on the way."""
+    mri, pet = head()
+    if save is save_nifti:
+        pair = save_nifti(tmp_path / "m.nii", mri), save_nifti(tmp_path / "p.nii", pet[::2], np.diag([2.0, 1, 1, 1]))
+    else:
+        pair = save_dicom(tmp_path / "m", mri, AFFINE, "MR", "m"), save_dicom(tmp_path / "p", pet, AFFINE, "PT", "p")
+    result = monai_fusion.fuse(*pair)
+    for volume in (result.fused, *result.sources.values()):
+        assert volume.flags.f_contiguous
+    assert result.color is not None
+    assert result.color.transpose(2, 1, 0, 3).flags.c_contiguous
+
+
 def test_colour_has_the_luma_of_the_fused_volume(any_run: Run) -> None:
     image = nib.load(any_run.out / "fused_color.nii.gz")
     assert image.header["datatype"] == 128  # NIFTI_TYPE_RGB24

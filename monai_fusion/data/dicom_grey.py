@@ -24,7 +24,7 @@ __all__ = ["STORED_MAX", "grey_series"]
 STORED_MAX = 4095
 
 _SERIES_NUMBER = 9001
-_AT_ONCE = 16
+_AT_ONCE = 4
 
 #: What the MR Image module requires: where an enhanced MR object keeps it, and what is written where it is unknown.
 _ACQUISITION: dict[str, tuple[str, str, str | None]] = {

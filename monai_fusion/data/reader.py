@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from monai.config import PathLike
 from monai.data import ImageReader
 from monai.utils import ensure_tuple
@@ -59,7 +60,9 @@ class SourceReader(ImageReader):
         paths = [Path(name) for name in ensure_tuple(data)]
         return paths[0] if len(paths) == 1 else paths
 
-    def get_data(self, img: Path | list[Path]) -> tuple[np.ndarray, dict[str, Any]]:
+    def get_data(  # type: ignore[override]  # MONAI takes a tensor as well
+        self, img: Path | list[Path]
+    ) -> tuple[torch.Tensor, dict[str, Any]]:
         """Reads the image.
 
         Args:
@@ -67,7 +70,8 @@ class SourceReader(ImageReader):
 
         Returns:
             The voxels ``(I, J, K)``, ``(H, W)`` or ``(H, W, 3)`` in float32, and the metadata: ``affine`` (RAS, mm),
-            ``slice_axis`` and ``source``, the facts for the report as JSON.
+            ``slice_axis`` and ``source``, the facts for the report as JSON. The voxels of a volume lie in memory as in
+            its files, slice after slice, and all steps keep that: a tensor, as MONAI would turn round an array.
 
         Raises:
             InputError: nothing there, or nothing that can be read without guessing.
@@ -86,7 +90,7 @@ class SourceReader(ImageReader):
         picture = source.slice_axis is None
         if picture:
             del facts["spacing_mm"]
-        return source.array, {
+        return torch.from_numpy(source.array), {
             "affine": source.affine,
             "spatial_shape": np.asarray(source.spatial_shape),
             "original_channel_dim": -1 if source.array.ndim == 3 and picture else "no_channel",

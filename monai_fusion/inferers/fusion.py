@@ -73,7 +73,7 @@ class FusionInferer(SliceInferer):
             if plain.ndim == 4:
                 fused = compute(plain, *args, **kwargs)
             else:
-                fused = plain.new_empty((plain.shape[0], 1, *plain.shape[2:]))
+                fused = torch.empty_like(plain[:, :1])
                 for i, volume in enumerate(plain):
                     self._fuse_volume(volume, fused[i], self._plan(inputs, i), lambda x: compute(x, *args, **kwargs))
         if isinstance(inputs, MetaTensor):
@@ -104,8 +104,8 @@ class FusionInferer(SliceInferer):
                 "and fusion needs 3x3; choose another axis"
             )
         starts = range(0, count, self.sw_batch_size)
-        buffer = volume.new_empty((min(self.sw_batch_size, count), volume.shape[0], rows, columns))
         for start in tqdm(starts, desc="fusing", unit="chunk") if self.progress else starts:
-            stop = min(start + self.sw_batch_size, count)
-            slices = buffer[: stop - start].copy_(plan.take(volume, start, stop))
+            slices = plan.take(volume, start, min(start + self.sw_batch_size, count))
+            if slices.stride(-1) != 1:  # the pixels of a row lie apart
+                slices = slices.contiguous()
             plan.put(network(slices), fused, start)

@@ -17,7 +17,7 @@ __all__ = ["CALIBRATIONS", "CalibrateOutputd", "find_calibration"]
 
 CALIBRATIONS = ("none", "inverse_tanh")
 
-_AT_ONCE = 16  # planes
+_AT_ONCE = 4  # planes
 
 
 def find_calibration(weights: str | Path, bundle_root: str | Path, metadata: Mapping[str, Any]) -> str:
@@ -54,7 +54,7 @@ class CalibrateOutputd(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         out = dict(data)
         for key in self.key_iterator(out):
-            for block in convert_to_tensor(out[key], track_meta=False).split(_AT_ONCE, dim=1):
+            for block in convert_to_tensor(out[key], track_meta=False).split(_AT_ONCE, dim=-1):
                 value = torch.atanh(block) if self.calibration == "inverse_tanh" else block
                 block.copy_(value.clamp(0, 1))
         return out

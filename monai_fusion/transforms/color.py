@@ -35,8 +35,8 @@ _PALETTES = {
 #: rainbow (blue to red, fading to black below a quarter) keeps its colour to the top.
 COLOR_MAPS = (*_PALETTES, "rainbow", "grey")
 
-_AT_ONCE = 16  # planes
-_PIXELS_AT_ONCE = 1 << 20
+_AT_ONCE = 4  # planes
+_PIXELS_AT_ONCE = 1 << 18
 
 
 def rgb_to_ycc(rgb: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -15,7 +15,7 @@ from monai.utils import convert_to_tensor
 __all__ = ["ResampleOntod", "resample"]
 
 _SAME_GRID = 1e-4  # of a voxel
-_AT_ONCE = 4  # slabs, which are computed in parallel
+_AT_ONCE = 4  # slices, which are computed in parallel
 
 
 def resample(image: torch.Tensor, matrix: np.ndarray, shape: tuple[int, int, int]) -> torch.Tensor:
@@ -29,20 +29,20 @@ def resample(image: torch.Tensor, matrix: np.ndarray, shape: tuple[int, int, int
         shape: of the result.
 
     Returns:
-        ``(C, *shape)``.
+        ``(C, *shape)``, in memory slice after slice of the last axis, as the files have it.
     """
     normal = np.diag([*(2 / np.array(image.shape[1:])), 1.0])  # to -1 and 1 at the outer edges of the voxels
     normal[:3, 3] = 1 / np.array(image.shape[1:]) - 1
     steps = torch.from_numpy((normal @ matrix)[2::-1].T.copy())  # along each axis and of the origin; x comes first
     along = [torch.arange(size, dtype=torch.float64)[:, None] * step for size, step in zip(shape, steps)]
-    plane = (along[1][:, None] + along[2] + steps[3]).to(image)
-    result = image.new_empty((image.shape[0], *shape))
-    for start in range(0, shape[0], _AT_ONCE):
-        slabs = along[0][start : start + _AT_ONCE, None, None, None].to(image)
-        source = image.expand(len(slabs), *image.shape)
-        found = torch.nn.functional.grid_sample(source, slabs + plane, padding_mode="zeros", align_corners=False)
+    plane = (along[1][:, None] + along[0] + steps[3]).to(image)
+    result = image.new_empty((image.shape[0], *reversed(shape)))
+    for start in range(0, shape[2], _AT_ONCE):
+        slices = along[2][start : start + _AT_ONCE, None, None, None].to(image)
+        source = image.expand(len(slices), *image.shape)
+        found = torch.nn.functional.grid_sample(source, slices + plane, padding_mode="zeros", align_corners=False)
         result[:, start : start + _AT_ONCE] = found[:, :, 0].movedim(0, 1)
-    return result
+    return result.permute(0, 3, 2, 1)
 
 
 class ResampleOntod(MapTransform):

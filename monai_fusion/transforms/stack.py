@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from typing import Any
 
 import torch
@@ -21,16 +21,19 @@ class StackSourcesd(MapTransform):
 
     Args:
         keys: images ``(1, ...)`` on one grid, in the order of the channels.
-        name: where they go: ``(channels, ...)``, float32, with the metadata of the first.
+        name: where they go: ``(channels, ...)``, float32, with the metadata of the first and, channel by channel, its
+            order in memory.
     """
 
     def __init__(self, keys: KeysCollection, name: str = "image") -> None:
         super().__init__(keys)
         self.name = name
 
-    def __call__(self, data: dict[Hashable, Any]) -> dict[Hashable, Any]:  # type: ignore[override]
+    def __call__(self, data: dict[Hashable, Any]) -> dict[Hashable, Any]:
         first = data[self.keys[0]]
-        image, meta = torch.empty((len(self.keys), *first.shape[1:])), dict(first.meta)
+        order = torch.empty_like(convert_to_tensor(first, track_meta=False)[0], device="meta").stride()
+        image = torch.empty_strided((len(self.keys), *first.shape[1:]), (first.numel(), *order))
+        meta = dict(first.meta)
         del first
         for channel, key in zip(image, self.keys):
             channel.copy_(convert_to_tensor(data.pop(key), track_meta=False)[0])

@@ -56,8 +56,8 @@ class Sound:
 
 
 def _image(path: Path, frame: int | None = None) -> dict[str, Any]:
-    array, meta = SourceReader("mri", frame=frame).get_data(path)
-    return {"array": array, "affine": meta["affine"], "shape": np.array(array.shape)}
+    voxels, meta = SourceReader("mri", frame=frame).get_data(path)
+    return {"array": voxels.numpy(), "affine": meta["affine"], "shape": np.array(voxels.shape)}
 
 
 def _only(folder: Path) -> Path:

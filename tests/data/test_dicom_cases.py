@@ -61,7 +61,8 @@ def by_highdicom(path: Path) -> tuple[np.ndarray, np.ndarray]:
 def test_read(make: Callable[[Path], Right], tmp_path: Path) -> None:
     case = make(tmp_path)
     reader = SourceReader(case.role, **case.options)
-    array, meta = reader.get_data(reader.read(case.path))  # type: ignore[arg-type]
+    voxels, meta = reader.get_data(reader.read(case.path))  # type: ignore[arg-type]
+    array = voxels.numpy()
     affine = LPS_TO_RAS @ meta["affine"]
     assert array.dtype == np.float32
     assert_same(array, affine, case.volume, case.grid)

@@ -72,7 +72,8 @@ def test_memory(tmp_path: Path) -> None:
 def test_siemens(shared: Path) -> None:
     """A sagittal T1: as ITK and highdicom read it."""
     path = shared / "data" / "dicom" / "siemens_prisma_t1_sag"
-    array, meta = SourceReader("mri").get_data(path)
+    voxels, meta = SourceReader("mri").get_data(path)
+    array = voxels.numpy()
     affine = LPS_TO_RAS @ meta["affine"]
     assert array.shape == (256, 256, 35)
     for other, other_affine in (by_itk(path), by_highdicom(path)):
@@ -90,7 +91,8 @@ def test_ibsi(shared: Path, tmp_path: Path) -> None:
     assert {tuple(s.notes) for s in series} == {()}
     for each in series[::4]:
         reader = SourceReader("functional", series=each.uid)
-        array, meta = reader.get_data(tmp_path)
+        voxels, meta = reader.get_data(tmp_path)
+        array = voxels.numpy()
         folder = tmp_path / each.uid
         folder.mkdir()
         for number, file in enumerate(each.files):
