@@ -11,11 +11,9 @@ from torch import nn
 from monai_fusion.losses.lesion_retention import LesionRetention
 from monai_fusion.losses.metric_shortfall import MetricShortfall
 from monai_fusion.losses.saturation import BlackLoss, SaturationLoss
+from monai_fusion.networks.calibration import calibrate_output
 
 __all__ = ["StudentObjective"]
-
-#: atanh is finite below 1.
-_BELOW_ONE = 0.9999
 
 
 class StudentObjective(nn.Module):
@@ -30,7 +28,7 @@ class StudentObjective(nn.Module):
         lesion_weights: of the lesions in source 0 and in source 1.
         saturation_weight: of the saturation term.
         black_weight: of the black term.
-        calibration: the output's calibration, ``"none"`` or ``"inverse_tanh"``.
+        calibration: the output's calibration, see `monai_fusion.networks.calibrate_output`.
     """
 
     def __init__(
@@ -65,8 +63,7 @@ class StudentObjective(nn.Module):
         if spots is not None:
             images += list(spots.spotted)
         values = network(torch.cat(images).contiguous(memory_format=torch.channels_last))[1]
-        if self.calibration == "inverse_tanh":
-            values = values.clamp(-_BELOW_ONE, _BELOW_ONE).atanh()
+        values = calibrate_output(values, self.calibration)
         fused = values[:count].clamp(0, 1)
 
         terms = {
