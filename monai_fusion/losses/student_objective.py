@@ -28,7 +28,7 @@ class StudentObjective(nn.Module):
         lesion_weights: of the lesions in source 0 and in source 1.
         saturation_weight: of the saturation term.
         black_weight: of the black term.
-        calibration: the output's calibration, see `monai_fusion.networks.calibrate_output`.
+        calibration: the output's calibration, see `monai_fusion.networks.calibration.calibrate_output`.
     """
 
     def __init__(

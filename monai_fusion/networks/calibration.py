@@ -38,4 +38,5 @@ def calibrate_output(values: torch.Tensor, calibration: str) -> torch.Tensor:
     total = values.clamp(-_BELOW_ONE, _BELOW_ONE).atanh()
     if calibration == "inverse_tanh":
         return total
-    return total.clamp_max(_KNEE) + _SOFTNESS * torch.log1p((total - _KNEE).clamp_min(0) / _SOFTNESS)
+    above = (total - _KNEE).relu()
+    return total - above + _SOFTNESS * torch.log1p(above / _SOFTNESS)

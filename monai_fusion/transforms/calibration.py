@@ -1,4 +1,4 @@
-"""The output's calibration: what is done to the network's values before anybody looks at them."""
+"""The output's calibration as a step of the bundle, and which one a weights file was trained for."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
 from monai_fusion.errors import InputError
+from monai_fusion.networks.calibration import CALIBRATIONS, calibrate_output
 
-__all__ = ["CALIBRATIONS", "CalibrateOutputd", "find_calibration"]
-
-CALIBRATIONS = ("none", "inverse_tanh")
+__all__ = ["CalibrateOutputd", "find_calibration"]
 
 
 def find_calibration(weights: str | Path, bundle_root: str | Path, metadata: Mapping[str, Any]) -> str:
@@ -31,7 +29,7 @@ def find_calibration(weights: str | Path, bundle_root: str | Path, metadata: Map
 
 
 class CalibrateOutputd(MapTransform):
-    """Clips the network's output to [0, 1], after undoing its tanh where the weights were trained for that.
+    """Calibrates the network's output as its weights were trained for, and clips it to [0, 1].
 
     A property of the trained weights: the bundle's metadata names it (`find_calibration`). Never a stretch of the
     image to its own minimum and maximum: that lifts the black background, and makes the same tissue look different in
@@ -39,7 +37,8 @@ class CalibrateOutputd(MapTransform):
 
     Args:
         keys: network outputs in (-1, 1).
-        calibration: ``"none"`` (clip only) or ``"inverse_tanh"``.
+        calibration: ``"none"`` (clip only), ``"inverse_tanh"`` or ``"soft_clip"``; see
+            `monai_fusion.networks.calibration.calibrate_output`.
     """
 
     def __init__(self, keys: KeysCollection, calibration: str = "none") -> None:
@@ -51,6 +50,5 @@ class CalibrateOutputd(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         out = dict(data)
         for key in self.key_iterator(out):
-            value = torch.atanh(out[key]) if self.calibration == "inverse_tanh" else out[key]
-            out[key] = value.clamp(0, 1)
+            out[key] = calibrate_output(out[key], self.calibration).clamp(0, 1)
         return out
