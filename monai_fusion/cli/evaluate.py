@@ -63,7 +63,7 @@ def add_evaluate(commands: Any) -> None:
     evaluate.add_argument(
         "--calibration",
         choices=["none", "inverse_tanh", "soft_clip"],
-        help="of weights files that are not the bundle's (default: that of its model)",
+        help="of weights files that are not the bundle's (default: none)",
     )
     evaluate.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
     evaluate.add_argument(

@@ -18,13 +18,16 @@ __all__ = ["CalibrateOutputd", "find_calibration"]
 def find_calibration(weights: str | Path, bundle_root: str | Path, metadata: Mapping[str, Any]) -> str:
     """The calibration that weights were trained for.
 
-    The metadata's ``models`` holds ``{NAME: {"calibration": ...}}`` for files in the bundle's ``models``. For any
-    other, that of the network's output in ``network_data_format`` is taken, which is that of ``models/model.pt``.
+    That of ``models/model.pt`` stands in the metadata's ``network_data_format``, those of the other files in the
+    bundle's ``models`` under ``models``, ``{NAME: {"calibration": ...}}``. Of any other file nothing is known, and its
+    output is taken as it is (``"none"``), as that of the published program's weights; the id ``calibration`` of the
+    configurations says otherwise.
     """
+    path = Path(weights)
+    if path.resolve().parent != (Path(bundle_root) / "models").resolve():
+        return "none"
     default: str = metadata["network_data_format"]["outputs"]["pred"]["calibration"]
-    if Path(weights).resolve().parent != (Path(bundle_root) / "models").resolve():
-        return default
-    calibration: str = metadata.get("models", {}).get(Path(weights).stem, {}).get("calibration", default)
+    calibration: str = metadata.get("models", {}).get(path.stem, {}).get("calibration", default)
     return calibration
 
 
