@@ -50,9 +50,9 @@ class VaryPairs:
     the crops; but for a part of the crops, both are black outside of ellipses.
 
     How bright, smooth and noisy the channels are was set by eye after a look at pictures and grey-level quantiles of
-    the MRI-PET and MRI-SPECT test sets and of the MNI152 head in `benchmarks/conspicuity.py`; the bright looks so that the
-    formulas `maximum`, `mean`, `screen` and `tanh_sum` keep of lesions in such crops about what they keep on MRI-PET and
-    on that head (docs/training.md). So those sets are not wholly unseen.
+    the MRI-PET and MRI-SPECT test sets and of the MNI152 head in `benchmarks/conspicuity.py`; the bright looks so that
+    the formulas `maximum`, `mean`, `screen` and `tanh_sum` keep of lesions in such crops about what they keep on
+    MRI-PET and on that head (docs/training.md). So those sets are not wholly unseen.
 
     Args:
         noise: greatest standard deviation of the noise in channel 0, of 1.

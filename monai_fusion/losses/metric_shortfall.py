@@ -28,8 +28,8 @@ class MetricShortfall(nn.Module):
         margin: asked for beyond the rival, as a share of its value.
         weights: w of the metrics named; 1 for the others. Some move by a few per mille (SSIM, CC) where others move by
             as many per cent.
-        each: compare every image with the formula's fusion of it, and take the mean of what is missing, at most 1 of each
-            metric; else of crops that look differently one kind's surplus makes up for what another's is missing.
+        each: compare every image with the formula's fusion of it, and take the mean of what is missing, at most 1 of
+            each metric; else the surplus of one look of crops makes up for what another is missing.
 
     Raises:
         InputError: unknown rival or metric.

@@ -45,7 +45,7 @@ def test_monotone_and_finite_up_to_where_float32_has_no_more_of_tanh(calibration
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_rounding_of_half_precision_is_not_seen(dtype):
-    """A network that answers in half precision: float16 stays within a grey level, bfloat16 within the three levels that
+    """A network that answers in half precision: float16 stays within a grey level, bfloat16 within three, which
     its own step below 1 (1/256) is worth there."""
     total = torch.linspace(0, WHITE, 1001)
     calibrated = calibrate_output(total.tanh().to(dtype).float(), "soft_clip")
