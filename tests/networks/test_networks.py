@@ -11,7 +11,7 @@ from scipy import ndimage
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from monai_fusion.networks import FusionStudent, FusionTeacher, start_from_screen
+from monai_fusion.networks import FusionStudent, FusionTeacher, start_from_screen, start_from_sum
 
 SIZES = [(3, 3), (3, 8), (7, 5), (64, 65)]
 
@@ -137,3 +137,16 @@ def test_start_from_screen() -> None:
     product = (torch.minimum(a, b) + (a + b - 1).clamp_min(0)) / 2
     torch.testing.assert_close(summed, a + b - product)
     assert (summed - (a + b - a * b)).abs().max() == pytest.approx(1 / 16)
+
+
+def test_start_from_sum() -> None:
+    """0.85 (a + b), with a slope of 0.7 of that where it is above 0.9."""
+    student = FusionStudent()
+    for parameter in student.parameters():
+        nn.init.zeros_(parameter)
+    start_from_sum(student)
+    a, b = torch.meshgrid(torch.linspace(0, 1, 17), torch.linspace(0, 1, 17), indexing="ij")
+    with torch.no_grad():
+        summed = student.output(torch.relu(student.hidden(torch.stack([a, b])[None])))[0, 0]
+    straight = 0.85 * (a + b)
+    torch.testing.assert_close(summed, torch.where(straight < 0.9, straight, 0.9 + 0.7 * (straight - 0.9)))
