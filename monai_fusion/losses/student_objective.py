@@ -27,6 +27,7 @@ class StudentObjective(nn.Module):
         lesions: the lesion term; None for none.
         lesion_weights: of the lesions in source 0 and in source 1.
         saturation_weight: of the saturation term.
+        saturation_limit: from where that punishes.
         black_weight: of the black term.
         calibration: the output's calibration, see `monai_fusion.networks.calibration.calibrate_output`.
     """
@@ -37,12 +38,13 @@ class StudentObjective(nn.Module):
         lesions: LesionRetention | None = None,
         lesion_weights: tuple[float, float] = (1.0, 1.0),
         saturation_weight: float = 10.0,
+        saturation_limit: float = 0.93,
         black_weight: float = 1.0,
         calibration: str = "none",
     ) -> None:
         super().__init__()
         self.metrics, self.lesions, self.lesion_weights = metrics, lesions, tuple(lesion_weights)
-        self.saturation, self.saturation_weight = SaturationLoss(), saturation_weight
+        self.saturation, self.saturation_weight = SaturationLoss(saturation_limit), saturation_weight
         self.black, self.black_weight = BlackLoss(), black_weight
         self.calibration = calibration
 
