@@ -72,7 +72,8 @@ def test_calibration_of_each_model(root: Path, metadata: dict[str, Any], tmp_pat
     metadata["network_data_format"]["outputs"]["pred"]["calibration"] = "soft_clip"
     assert find_weights("model", root, metadata) == (root / "models" / "model.pt", "soft_clip")
     assert find_weights("model_metrics", root, metadata)[1] == "inverse_tanh"
-    assert find_weights("model", root, metadata, "inverse_tanh")[1] == "soft_clip"  # is for files that are not the bundle's
+    # the argument is for files that are not the bundle's
+    assert find_weights("model", root, metadata, "inverse_tanh")[1] == "soft_clip"
     assert find_weights(root / "models" / "model_metrics.pt", root, metadata)[1] == "inverse_tanh"
     path = first_channel(tmp_path / "mine.pt")
     assert find_weights(path, root, metadata) == (path, "none")
