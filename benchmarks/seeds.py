@@ -2,9 +2,9 @@
 
     python benchmarks/seeds.py --output training/default
 
-trains the ``default`` preset (both stages, two cores: three minutes a seed) for each seed into ``OUTPUT/seed_N`` unless
-it is there, evaluates the students beside the shipped one on the test pairs (protocol product) and, lesions alone, on
-the MNI152 head of `benchmarks/conspicuity.py`, and writes `benchmarks/results/seeds.json`: every mean of every student,
+trains the ``default`` preset (three minutes a seed) for each seed into ``OUTPUT/seed_N`` unless it is there, evaluates
+the students beside the shipped one on the test pairs (protocol product) and, lesions alone, on the MNI152 head of
+`benchmarks/conspicuity.py`, and writes `benchmarks/results/seeds.json`: every mean of every student,
 and the least and most over the seeds.
 """
 
@@ -22,14 +22,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bundles" / "mmdrfu
 
 from full_schedule import train
 
-from benchmarks.conspicuity import MNI_PROTOCOL, SEED, mni_slices, open_all
+from benchmarks.conspicuity import MNI_PROTOCOL, SEED, mni_slices
+from benchmarks.selection import open_weights
 from monai_fusion.atomic import write_beside
 from monai_fusion.evaluation.machine import describe_machine
 from monai_fusion.evaluation.workflow import evaluate
 from monai_fusion.metrics import aggregate, measure_conspicuity
 
 ROOT = Path(__file__).resolve().parents[1]
-STAGES = (["train_student", "student_default"], ["train_student", "student_default", "student_default_2"])
+PRESET = ["train_student", "student_default"]
 DATASETS = ("mri_pet", "mri_spect")
 SHOWN = ("SD", "SCD", "VIF", "Qabf", "SSIM", "CC")
 LESIONS = ("kept_mri", "lost_mri", "kept_functional", "lost_functional", "saturated")
@@ -37,24 +38,30 @@ LESIONS = ("kept_mri", "lost_mri", "kept_functional", "lost_functional", "satura
 
 def student(folder: Path, seed: int, pictures: Path) -> Path:
     """The weights of a seed, trained if they are not there."""
-    start: dict[str, Any] = {}
-    for stage, names in enumerate(STAGES, start=1):
-        weights = folder / f"stage_{stage}" / "model.pt"
-        if not weights.exists():
-            train(names, dataset_dir=str(pictures), seed=seed, output_dir=str(weights.parent), **start)
-        start = {"start_weights": str(weights)}
+    weights = folder / "model.pt"
+    if not weights.exists():
+        train(PRESET, dataset_dir=str(pictures), seed=seed, output_dir=str(folder))
     return weights
+
+
+def preset_calibration() -> str:
+    """The output's calibration that the preset trains for."""
+    text = (ROOT / "bundles" / "mmdrfuse" / "configs" / f"{PRESET[-1]}.json").read_text(encoding="utf-8")
+    calibration: str = json.loads(text)["calibration"]
+    return calibration
 
 
 def on_test_pairs(dataset: Path, weights: Sequence[Path]) -> list[dict[str, float]]:
     """The means of the shipped student and of the others on a data set."""
-    done = evaluate(dataset, None, ["model", *weights], protocol="product", calibration="none", rivals=False)
+    calibration = preset_calibration()
+    done = evaluate(dataset, None, ["model", *weights], protocol="product", calibration=calibration, rivals=False)
     return [{name: row[name]["mean"] for name in SHOWN + LESIONS} for row in done.summary.values()]
 
 
 def on_the_mni_head(weights: Sequence[Path]) -> list[dict[str, float]]:
     """What the same students keep and lose of lesions there."""
-    methods = list(open_all([str(path) for path in weights]).values())[: 1 + len(weights)]  # the rivals follow
+    calibration = preset_calibration()
+    methods = open_weights(["model", *(f"{path}={calibration}" for path in weights)])
     pairs = mni_slices()
     rows = [
         aggregate(

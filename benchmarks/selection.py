@@ -2,10 +2,10 @@
 
     python benchmarks/selection.py model training/a/model.pt training/b/model.pt=inverse_tanh
 
-The pairs are crops of RoadScene, which no student is trained on, varied by `VaryPairs`: as many of its bright look
-(``pet``) as of its even one (``spect``). They are measured as the test pairs are (protocol product, lesions). Prints a
-table, the formulas behind the weights; a metric or share is followed by ``-`` where it is not as good as that of
-tanh(a + b). Nothing is written.
+The pairs are crops of RoadScene, which no student is trained on, varied by `VaryPairs`: as many of each of its looks,
+which stand for MRI-PET, MRI-SPECT and the MNI152 head. They are measured as the test pairs are (protocol product,
+lesions). Prints a table, the formulas behind the weights; a metric or share is followed by ``-`` where it is not as
+good as that of tanh(a + b). Nothing is written.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from monai_fusion.workflow import bundle_root
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZE, SEED = 176, 7  # the least height of a RoadScene picture is 179
-LOOKS = {"pet": 1.0, "spect": 0.0}
+LOOKS = {"pet": {"bright": 1.0}, "spect": {}, "mni": {"both_bright": 1.0}}
 FORMULAS = ("maximum", "mean", "screen", "tanh_sum")
 COLUMNS = ("SD", "SCD", "VIF", "Qabf", "SSIM", "CC")
 LESIONS = ("kept_mri", "kept_functional", "lost_mri", "lost_functional", "saturated")
@@ -53,13 +53,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", nargs="*", help="a model of the bundle, a file, or FILE=CALIBRATION")
     parser.add_argument("--pictures", type=Path, default=ROOT.parent / "shared/data/ivif_train/roadscene")
-    parser.add_argument("--pairs", type=int, default=32, help="of each look")
+    parser.add_argument("--pairs", type=int, default=64, help="of each look")
     args = parser.parse_args()
     torch.set_num_threads(1)
     methods = open_weights([*args.weights, *FORMULAS])
     print(f"| | {' | '.join(COLUMNS + LESIONS)} |\n|---|{'---:|' * len(COLUMNS + LESIONS)}")
-    for look, bright in LOOKS.items():
-        crops = PatchPairs.random_crops(args.pictures, SIZE, args.pairs, SEED, vary=VaryPairs(bright=bright))
+    for look, shares in LOOKS.items():
+        crops = PatchPairs.random_crops(args.pictures, SIZE, args.pairs, SEED, vary=VaryPairs(**shares))
         images = [crops[i]["image"][:, None, None].unbind() for i in range(len(crops))]
         measured: dict[str, list[Measured]] = {
             method.name: [measure_pair(method, *pair, "product", (2, i)) for i, pair in enumerate(images)]

@@ -62,8 +62,8 @@ def add_evaluate(commands: Any) -> None:
     evaluate.add_argument("--no-rivals", action="store_true", help="measure what is named alone")
     evaluate.add_argument(
         "--calibration",
-        choices=["none", "inverse_tanh"],
-        help="of weights files that are not the bundle's (default: that of its model)",
+        choices=["none", "inverse_tanh", "soft_clip"],
+        help="of weights files that are not the bundle's (default: none)",
     )
     evaluate.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
     evaluate.add_argument(

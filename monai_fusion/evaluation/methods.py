@@ -53,7 +53,7 @@ def open_methods(
         metadata: the bundle's metadata, for the order of the channels and the output's calibration.
         inferer: takes an image ``(N, 2, H, W)`` and a network.
         device: where the networks run.
-        calibration: of weights files that are not the bundle's; None for that of the bundle's ``model``.
+        calibration: of weights files that are not the bundle's; none by default.
         rivals: append those of `RIVALS` that are not named.
 
     Raises:

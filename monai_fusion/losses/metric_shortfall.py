@@ -28,20 +28,26 @@ class MetricShortfall(nn.Module):
         margin: asked for beyond the rival, as a share of its value.
         weights: w of the metrics named; 1 for the others. Some move by a few per mille (SSIM, CC) where others move by
             as many per cent.
+        each: compare every image with the formula's fusion of it, and take the mean of what is missing, at most 1 of
+            each metric; else the surplus of one look of crops makes up for what another is missing.
 
     Raises:
         InputError: unknown rival or metric.
     """
 
     def __init__(
-        self, rival: str = "tanh_sum", margin: float = 0.03, weights: Mapping[str, float] | None = None
+        self,
+        rival: str = "tanh_sum",
+        margin: float = 0.03,
+        weights: Mapping[str, float] | None = None,
+        each: bool = False,
     ) -> None:
         super().__init__()
         if rival not in RIVALS:
             raise InputError(f"rival {rival!r}: choose one of {', '.join(RIVALS)}")
         if unknown := set(weights or {}) - set(METRIC_FORMULAS):
             raise InputError(f"weights of {', '.join(sorted(unknown))}: the metrics are {', '.join(METRIC_FORMULAS)}")
-        self.rival, self.margin = rival, margin
+        self.rival, self.margin, self.each = rival, margin, each
         self.weights = dict.fromkeys(METRIC_FORMULAS, 1.0) | dict(weights or {})
 
     def forward(self, fused: torch.Tensor, sources: torch.Tensor) -> torch.Tensor:
@@ -58,8 +64,9 @@ class MetricShortfall(nn.Module):
             expected = {name: formula(reference * 255, sources * 255) for name, formula in METRIC_FORMULAS.items()}
         total = fused.new_zeros(())
         for name, formula in METRIC_FORMULAS.items():
-            mean = expected[name].mean()
-            ratio = formula(fused * 255, sources * 255).mean() / mean.clamp_min(1e-3)
-            missing = torch.where(mean > 1e-3, (1 + self.margin - ratio).clamp_min(0), 0)
-            total = total + self.weights[name] * missing
+            value, rival = formula(fused * 255, sources * 255), expected[name]
+            if not self.each:
+                value, rival = value.mean(), rival.mean()
+            missing = (1 + self.margin - value / rival.clamp_min(1e-3)).clamp(0, 1 if self.each else None)
+            total = total + self.weights[name] * torch.where(rival > 1e-3, missing, 0).mean()
         return total

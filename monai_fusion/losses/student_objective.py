@@ -11,11 +11,9 @@ from torch import nn
 from monai_fusion.losses.lesion_retention import LesionRetention
 from monai_fusion.losses.metric_shortfall import MetricShortfall
 from monai_fusion.losses.saturation import BlackLoss, SaturationLoss
+from monai_fusion.networks.calibration import calibrate_output
 
 __all__ = ["StudentObjective"]
-
-#: atanh is finite below 1.
-_BELOW_ONE = 0.9999
 
 
 class StudentObjective(nn.Module):
@@ -29,8 +27,9 @@ class StudentObjective(nn.Module):
         lesions: the lesion term; None for none.
         lesion_weights: of the lesions in source 0 and in source 1.
         saturation_weight: of the saturation term.
+        saturation_limit: from where that punishes.
         black_weight: of the black term.
-        calibration: the output's calibration, ``"none"`` or ``"inverse_tanh"``.
+        calibration: the output's calibration, see `monai_fusion.networks.calibration.calibrate_output`.
     """
 
     def __init__(
@@ -39,12 +38,13 @@ class StudentObjective(nn.Module):
         lesions: LesionRetention | None = None,
         lesion_weights: tuple[float, float] = (1.0, 1.0),
         saturation_weight: float = 10.0,
+        saturation_limit: float = 0.93,
         black_weight: float = 1.0,
         calibration: str = "none",
     ) -> None:
         super().__init__()
         self.metrics, self.lesions, self.lesion_weights = metrics, lesions, tuple(lesion_weights)
-        self.saturation, self.saturation_weight = SaturationLoss(), saturation_weight
+        self.saturation, self.saturation_weight = SaturationLoss(saturation_limit), saturation_weight
         self.black, self.black_weight = BlackLoss(), black_weight
         self.calibration = calibration
 
@@ -65,8 +65,7 @@ class StudentObjective(nn.Module):
         if spots is not None:
             images += list(spots.spotted)
         values = network(torch.cat(images).contiguous(memory_format=torch.channels_last))[1]
-        if self.calibration == "inverse_tanh":
-            values = values.clamp(-_BELOW_ONE, _BELOW_ONE).atanh()
+        values = calibrate_output(values, self.calibration)
         fused = values[:count].clamp(0, 1)
 
         terms = {

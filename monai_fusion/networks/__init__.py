@@ -1,5 +1,5 @@
 from .checkpoint import load_checkpoint
-from .stages import ForwardStages, start_from_screen, start_from_teacher
+from .stages import ForwardStages, start_from_screen, start_from_sum, start_from_teacher
 from .student import FusionStudent
 from .teacher import FusionTeacher
 from .vgg import VGGFeatures, open_vgg
@@ -12,5 +12,6 @@ __all__ = [
     "load_checkpoint",
     "open_vgg",
     "start_from_screen",
+    "start_from_sum",
     "start_from_teacher",
 ]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
 from monai_fusion.networks.student import FusionStudent
 from monai_fusion.networks.teacher import FusionTeacher
 
-__all__ = ["ForwardStages", "start_from_screen", "start_from_teacher"]
+__all__ = ["ForwardStages", "start_from_screen", "start_from_sum", "start_from_teacher"]
 
 
 class ForwardStages(nn.Module):
@@ -38,7 +40,6 @@ def start_from_teacher(student: FusionStudent, teacher: FusionTeacher) -> Fusion
     return student
 
 
-@torch.no_grad()
 def start_from_screen(student: FusionStudent) -> FusionStudent:
     r"""Gives the student weights with which its last layer's sum is nearly `screen`, :math:`a + b - ab`.
 
@@ -57,14 +58,46 @@ def start_from_screen(student: FusionStudent) -> FusionStudent:
     Returns:
         The same student.
     """
+    return _start_from(student, 0.05, [(0.5, 1, 0, 1), (1, -1, 0, 0.5), (1, 1, -1, -0.5)])
+
+
+def start_from_sum(student: FusionStudent) -> FusionStudent:
+    r"""Gives the student weights with which its last layer's sum is nearly a sum of its sources that bends once.
+
+    .. math::
+        0.85 a + 0.85 b - 0.3\, \mathrm{relu}(0.85 a + 0.85 b - 0.9)
+
+    All other weights become a tenth of what they were, all other biases 0. The output's calibration is to be
+    ``"soft_clip"``.
+
+    Args:
+        student: of 4 hidden channels or more.
+
+    Returns:
+        The same student.
+    """
+    return _start_from(student, 0.1, [(0.85, 0, 0, 1), (0, 0.85, 0, 1), (0.85, 0.85, -0.9, -0.3), (0.5, 0.5, 0, 0)])
+
+
+@torch.no_grad()
+def _start_from(
+    student: FusionStudent, rest: float, units: Sequence[tuple[float, float, float, float]]
+) -> FusionStudent:
+    """Hidden channel i becomes relu(of_a a + of_b b + bias) at the pixel itself, and its share of the last sum.
+
+    Args:
+        student: of as many hidden channels or more.
+        rest: what all weights are multiplied with before.
+        units: ``(of_a, of_b, bias, share)`` of each channel.
+    """
     hidden_bias, output_bias = student.hidden.bias, student.output.bias
     assert hidden_bias is not None
     assert output_bias is not None
     for weight in (student.hidden.weight, student.output.weight):
-        weight.mul_(0.05)
+        weight.mul_(rest)
     for values in (hidden_bias, output_bias):
         values.zero_()
-    for channel, (of_a, of_b, bias, share) in enumerate([(0.5, 1, 0, 1), (1, -1, 0, 0.5), (1, 1, -1, -0.5)]):
+    for channel, (of_a, of_b, bias, share) in enumerate(units):
         student.hidden.weight[channel, :, 1, 1] += torch.tensor([of_a, of_b])
         hidden_bias[channel] = bias
         student.output.weight[0, channel, 1, 1] += share

@@ -1,4 +1,4 @@
-from .calibration import CALIBRATIONS, CalibrateOutputd
+from .calibration import CalibrateOutputd
 from .color import COLOR_MAPS, ColorizeFusedd, SplitChromad
 from .intensity import WindowIntensityd
 from .pair import CheckOverlapd, CheckPaird
@@ -7,7 +7,6 @@ from .resample import ResampleOntod
 from .suv import ConvertToSUVd
 
 __all__ = [
-    "CALIBRATIONS",
     "COLOR_MAPS",
     "CalibrateOutputd",
     "CheckOverlapd",

@@ -1,4 +1,4 @@
-"""The output's calibration: what is done to the network's values before anybody looks at them."""
+"""The output's calibration as a step of the bundle, and which one a weights file was trained for."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 from monai.utils import convert_to_tensor
 
 from monai_fusion.errors import InputError
+from monai_fusion.networks.calibration import CALIBRATIONS, calibrate_output
 
-__all__ = ["CALIBRATIONS", "CalibrateOutputd", "find_calibration"]
-
-CALIBRATIONS = ("none", "inverse_tanh")
+__all__ = ["CalibrateOutputd", "find_calibration"]
 
 _AT_ONCE = 4  # planes
 
@@ -23,18 +21,21 @@ _AT_ONCE = 4  # planes
 def find_calibration(weights: str | Path, bundle_root: str | Path, metadata: Mapping[str, Any]) -> str:
     """The calibration that weights were trained for.
 
-    The metadata's ``models`` holds ``{NAME: {"calibration": ...}}`` for files in the bundle's ``models``. For any
-    other, that of the network's output in ``network_data_format`` is taken, which is that of ``models/model.pt``.
+    That of ``models/model.pt`` stands in the metadata's ``network_data_format``, those of the other files in the
+    bundle's ``models`` under ``models``, ``{NAME: {"calibration": ...}}``. Of any other file nothing is known, and its
+    output is taken as it is (``"none"``), as that of the published program's weights; the id ``calibration`` of the
+    configurations says otherwise.
     """
+    path = Path(weights)
+    if path.resolve().parent != (Path(bundle_root) / "models").resolve():
+        return "none"
     default: str = metadata["network_data_format"]["outputs"]["pred"]["calibration"]
-    if Path(weights).resolve().parent != (Path(bundle_root) / "models").resolve():
-        return default
-    calibration: str = metadata.get("models", {}).get(Path(weights).stem, {}).get("calibration", default)
+    calibration: str = metadata.get("models", {}).get(path.stem, {}).get("calibration", default)
     return calibration
 
 
 class CalibrateOutputd(MapTransform):
-    """Clips the network's output to [0, 1], after undoing its tanh where the weights were trained for that.
+    """Calibrates the network's output as its weights were trained for, and clips it to [0, 1].
 
     A property of the trained weights: the bundle's metadata names it (`find_calibration`). Never a stretch of the
     image to its own minimum and maximum: that lifts the black background, and makes the same tissue look different in
@@ -42,7 +43,8 @@ class CalibrateOutputd(MapTransform):
 
     Args:
         keys: network outputs ``(1, ...)`` in (-1, 1).
-        calibration: ``"none"`` (clip only) or ``"inverse_tanh"``.
+        calibration: ``"none"`` (clip only), ``"inverse_tanh"`` or ``"soft_clip"``; see
+            `monai_fusion.networks.calibration.calibrate_output`.
     """
 
     def __init__(self, keys: KeysCollection, calibration: str = "none") -> None:
@@ -55,6 +57,5 @@ class CalibrateOutputd(MapTransform):
         out = dict(data)
         for key in self.key_iterator(out):
             for block in convert_to_tensor(out[key], track_meta=False).split(_AT_ONCE, dim=-1):
-                value = torch.atanh(block) if self.calibration == "inverse_tanh" else block
-                block.copy_(value.clamp(0, 1))
+                block.copy_(calibrate_output(block, self.calibration).clamp_(0, 1))
         return out

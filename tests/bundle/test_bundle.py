@@ -241,8 +241,9 @@ def fused_by_hand(mri: Path, functional: Path, bundle: Path, report: dict[str, A
     for layer, activation in (("hidden", torch.relu), ("output", torch.tanh)):
         padded = F.pad(x, (1, 1, 1, 1), mode="reflect")
         x = activation(F.conv2d(padded, weights[f"{layer}.weight"], weights[f"{layer}.bias"]))
-    if network["outputs"]["pred"]["calibration"] == "inverse_tanh":
-        x = torch.atanh(x)
+    assert network["outputs"]["pred"]["calibration"] == "soft_clip"
+    x = torch.atanh(x)  # of weights that stay below 1 here
+    x = torch.where(x < 0.6, x, 0.6 + 0.2 * torch.log(1 + (x - 0.6).clamp_min(0) / 0.2))
     return x[:, 0].clamp(0, 1).numpy().transpose(2, 1, 0)[::-1, ::-1]
 
 

@@ -31,11 +31,13 @@ def test_shape_range_and_repeatability(pair):
     assert len(torch.unique(varied.flatten(1), dim=0)) == 60
 
 
-@pytest.mark.parametrize(("bright", "blur"), [(0.0, (0.8, 2.8)), (1.0, (0.5, 1.5))])
-def test_channel_0_is_sharp_and_channel_1_is_smooth(pair, bright, blur):
+@pytest.mark.parametrize(
+    ("look", "blur"), [({}, (0.8, 2.8)), ({"bright": 1.0}, (0.5, 1.5)), ({"both_bright": 1.0}, (1.5, 2.8))]
+)
+def test_channel_0_is_sharp_and_channel_1_is_smooth(pair, look, blur):
     """White noise stays white in channel 0; a Gaussian of sigma leaves neighbours a correlation of exp(-1/(4 sigma²)),
     from which clipping and folding take a little."""
-    varied = many(pair, surround=0, bright=bright)
+    varied = many(pair, surround=0, **look)
 
     def neighbours(image):
         return torch.corrcoef(torch.stack([image[:, 1:].flatten(), image[:, :-1].flatten()]))[0, 1]
@@ -58,6 +60,31 @@ def test_the_bright_look_makes_channel_1_the_brighter(pair):
 
     assert brighter(bright=1.0) > 0.9
     assert 0.4 < brighter() < 0.8
+
+
+def test_both_are_bright_where_that_is_asked_for(pair):
+    """What is brighter than three quarters of the picture is above 0.6 in either channel, in most crops."""
+
+    def bright(**settings):
+        quartiles = many(pair, surround=0, **settings).flatten(2).quantile(0.75, dim=2)
+        return (quartiles.amin(dim=1) > 0.6).float().mean()
+
+    assert bright(both_bright=1.0) > 0.6
+    assert bright() < 0.3
+    assert bright(bright=1.0) < 0.1
+
+
+def test_looks_are_drawn_by_their_shares(pair):
+    """One look alone as it is; of two, each by its share; a look with a share of 0 changes nothing of the draws."""
+
+    def looks(**settings):
+        crops = many(pair, count=100, surround=0, **settings)
+        alone = [many(pair, count=100, surround=0, **only) for only in ({"bright": 1.0}, {"both_bright": 1.0})]
+        return [(crops == other).flatten(1).all(dim=1).float().mean().item() for other in alone]
+
+    assert looks(bright=1.0) == [1, 0]
+    assert looks(both_bright=1.0) == [0, 1]
+    assert looks(bright=0.3, both_bright=0.5) == pytest.approx([0.3, 0.5], abs=0.12)
 
 
 def test_either_picture_becomes_either_channel():

@@ -67,11 +67,13 @@ def test_channels_and_calibration_are_those_of_the_weights(
 
 
 def test_calibration_of_each_model(root: Path, metadata: dict[str, Any], tmp_path: Path) -> None:
-    """The bundle's own say it in the metadata; what is not there has the one of the network's output."""
+    """The bundle's own say it in the metadata, `model` as the network's output; other files are taken as they are."""
     metadata["models"] = {"model_metrics": {"calibration": "inverse_tanh"}}
-    assert find_weights("model", root, metadata) == (root / "models" / "model.pt", "none")
+    metadata["network_data_format"]["outputs"]["pred"]["calibration"] = "soft_clip"
+    assert find_weights("model", root, metadata) == (root / "models" / "model.pt", "soft_clip")
     assert find_weights("model_metrics", root, metadata)[1] == "inverse_tanh"
-    assert find_weights("model", root, metadata, "inverse_tanh")[1] == "none"  # is for files that are not the bundle's
+    # the argument is for files that are not the bundle's
+    assert find_weights("model", root, metadata, "inverse_tanh")[1] == "soft_clip"
     assert find_weights(root / "models" / "model_metrics.pt", root, metadata)[1] == "inverse_tanh"
     path = first_channel(tmp_path / "mine.pt")
     assert find_weights(path, root, metadata) == (path, "none")

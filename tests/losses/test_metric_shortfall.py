@@ -50,6 +50,19 @@ def test_weights(sources):
     assert loss.item() == pytest.approx((4 + 3.5) * 0.02, abs=1e-4)
 
 
+def test_each_image_for_itself(sources):
+    """Two images whose SD is 20 % above the rival's do not make up for one that has half of it."""
+    fused = RIVALS["tanh_sum"](sources[:, :1], sources[:, 1:])
+    uneven = fused * torch.tensor([1.2, 1.2, 0.5])[:, None, None, None]
+    weights = dict.fromkeys(NAMES, 0.0) | {"SD": 1.0}
+    share = fused.std(dim=(1, 2, 3))
+    pooled = 1 - (1.2 * share[:2].sum() + 0.5 * share[2]).item() / share.sum().item()
+    assert MetricShortfall(margin=0, weights=weights)(uneven, sources).item() == pytest.approx(max(0, pooled), abs=1e-4)
+    assert MetricShortfall(margin=0, weights=weights, each=True)(uneven, sources).item() == pytest.approx(
+        0.5 / 3, rel=1e-3
+    )
+
+
 def test_unknown_metric():
     with pytest.raises(InputError, match="weights of MI: the metrics are SD, SCD"):
         MetricShortfall(weights={"MI": 1, "CC": 2})

@@ -54,21 +54,24 @@ def test_white_out_and_lifted_black(batch):
     assert terms["saturation"].item() == pytest.approx(0.27, rel=1e-5)
     assert terms["loss"].item() == pytest.approx(terms["metrics"].item() + 7 * 0.27 + 2 * 1.2, rel=1e-5)
     assert "lesions_0" not in terms
+    later = StudentObjective(MetricShortfall(), saturation_limit=1.1)(white, batch)
+    assert later["saturation"].item() == pytest.approx(0.1, rel=1e-5)
 
 
-def test_calibrates_as_the_product_does(batch):
+@pytest.mark.parametrize("calibration", ["inverse_tanh", "soft_clip"])
+def test_calibrates_as_the_product_does(batch, calibration):
     """The same loss for a network, and for the picture that CalibrateOutputd makes of its values."""
     network = Formula(lambda a, b: torch.tanh(0.4 * a + 0.5 * b))
-    calibrate = CalibrateOutputd("pred", "inverse_tanh")
+    calibrate = CalibrateOutputd("pred", calibration)
     product = Formula(lambda a, b: calibrate({"pred": torch.tanh(0.4 * a + 0.5 * b)})["pred"])
-    terms = StudentObjective(MetricShortfall("screen"), LesionRetention(), calibration="inverse_tanh")(network, batch)
+    terms = StudentObjective(MetricShortfall("screen"), LesionRetention(), calibration=calibration)(network, batch)
     expected = StudentObjective(MetricShortfall("screen"), LesionRetention())(product, batch)
     assert {k: v.item() for k, v in terms.items()} == pytest.approx(
         {k: v.item() for k, v in expected.items()}, abs=1e-5
     )
 
 
-@pytest.mark.parametrize("calibration", ["none", "inverse_tanh"])
+@pytest.mark.parametrize("calibration", ["none", "inverse_tanh", "soft_clip"])
 def test_gradients_are_finite_and_lead_downhill(batch, calibration):
     torch.manual_seed(0)
     student = FusionStudent()
@@ -85,8 +88,9 @@ def test_gradients_are_finite_and_lead_downhill(batch, calibration):
     assert losses[-1] < 0.7 * losses[0]
 
 
-def test_a_saturated_network_has_finite_gradients(batch):
+@pytest.mark.parametrize("calibration", ["inverse_tanh", "soft_clip"])
+def test_a_saturated_network_has_finite_gradients(batch, calibration):
     student = FusionStudent()
     nn.init.constant_(student.output.bias, 30.0)
-    StudentObjective(MetricShortfall(), calibration="inverse_tanh")(ForwardStages(student), batch)["loss"].backward()
+    StudentObjective(MetricShortfall(), calibration=calibration)(ForwardStages(student), batch)["loss"].backward()
     assert all(p.grad.isfinite().all() for p in student.parameters())
