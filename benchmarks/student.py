@@ -150,9 +150,12 @@ def first_call() -> dict[str, float]:
 
 def worth_loading(student: FusionStudent, load: float) -> dict[str, float]:
     """Pixels of a volume from which it pays to load the kernel, which takes `load` seconds."""
+    from monai.data import MetaTensor
+
     from monai_fusion.inferers import FusionInferer
 
-    volume = torch.rand(1, 2, 256, 256, 64)
+    in_the_file = torch.rand(1, 2, 64, 256, 256).permute(0, 1, 4, 3, 2)
+    volume = MetaTensor(in_the_file, affine=torch.diag(torch.tensor([-1.0, -1, 1, 1])))  # as DICOM is read
     pixels = volume.numel() / 2
     times = {
         name: seconds(lambda x, name=name: FusionInferer(backend=name)(x, student), volume) / pixels * 1e9
