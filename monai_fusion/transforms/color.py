@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import colorsys
-import math
 from collections.abc import Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -35,8 +34,7 @@ _PALETTES = {
 #: rainbow (blue to red, fading to black below a quarter) keeps its colour to the top.
 COLOR_MAPS = (*_PALETTES, "rainbow", "grey")
 
-_AT_ONCE = 4  # planes
-_PIXELS_AT_ONCE = 1 << 18
+_PIXELS_AT_ONCE = 1 << 16  # what is computed of them stays in the cache
 
 
 def rgb_to_ycc(rgb: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -177,27 +175,24 @@ class ColorizeFusedd(MapTransform):
 
         In memory it lies as NIfTI and DICOM are written, the last axis first and the colours together.
         """
-        y, uptake = fused.T, uptake.T
-        color = np.empty((*y.shape, 3), np.uint8)
-
-        rows = max(1, _PIXELS_AT_ONCE // (_AT_ONCE * math.prod(y.shape[2:])))
+        shape = fused.T.shape
+        lines, uptake = fused.T.reshape(-1, shape[-1]), uptake.T.reshape(-1, shape[-1])
+        color = np.empty((*lines.shape, 3), np.uint8)
+        at_once = max(1, _PIXELS_AT_ONCE // shape[-1])
 
         def paint(start: int) -> None:
-            planes = slice(start, start + _AT_ONCE)  # read at once, as planes lie across the memory
-            for row in range(0, y.shape[1], rows):
-                block = (planes, slice(row, row + rows))
-                for luma, index, target in zip(y[block].copy(order="C"), uptake[block].copy(order="C"), color[block]):
-                    index = np.rint(index * 255).astype(np.uint8)
-                    *offset, above, below = (each.take(index) for each in self._map)
-                    fit = np.minimum((1 - luma) / above, luma / below)
-                    np.minimum(fit, 1, out=fit)
-                    for c, each in enumerate(offset):
-                        each *= fit
-                        each += luma
-                        each.clip(0, 1, out=each)
-                        each *= 255
-                        target[..., c] = np.rint(each, out=each)
+            block = slice(start, start + at_once)
+            luma, index = lines[block], np.rint(uptake[block] * 255).astype(np.uint8)
+            *offset, above, below = (each.take(index) for each in self._map)
+            fit = np.minimum((1 - luma) / above, luma / below)
+            np.minimum(fit, 1, out=fit)
+            for c, each in enumerate(offset):
+                each *= fit
+                each += luma
+                each.clip(0, 1, out=each)
+                each *= 255
+                color[block, :, c] = np.rint(each, out=each)
 
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:  # NumPy lets other threads run
-            list(pool.map(paint, range(0, len(y), _AT_ONCE)))
-        return np.moveaxis(color, -1, 0).transpose(0, *range(y.ndim, 0, -1))
+            list(pool.map(paint, range(0, len(lines), at_once)))
+        return np.moveaxis(color.reshape(*shape, 3), -1, 0).transpose(0, *range(fused.ndim, 0, -1))
