@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from monai_fusion.escaping import printable
+
 __all__ = ["FusionError", "InputError", "OutputError", "reason_of"]
 
 
@@ -9,11 +11,12 @@ class FusionError(Exception):
     """Base class: the run stopped before anything was written.
 
     Args:
-        message: put on one line, for some libraries say in several what they found.
+        message: put on one line, for some libraries say in several what they found; what a terminal would obey is
+            escaped, for it may quote a header or a name.
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(line.strip() for line in message.splitlines()))
+        super().__init__(printable(" ".join(line.strip() for line in message.splitlines())))
 
 
 class InputError(FusionError, ValueError):

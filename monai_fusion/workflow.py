@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +17,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow, ReferenceResolver
 from monai_fusion.data.report import REPORT_KEY, read_report
 from monai_fusion.errors import InputError, reason_of
 from monai_fusion.logs import quiet
+from monai_fusion.options import check_options
 from monai_fusion.shipped import shipped
 from monai_fusion.transforms.intensity import WindowIntensityd
 
@@ -52,33 +53,65 @@ def bundle_root(name: str = "mmdrfuse") -> Path:
     return shipped("bundles", name)
 
 
-def open_bundle(config: str = "inference.json", root: str | Path | None = None, **overrides: Any) -> ConfigWorkflow:
+def open_bundle(
+    config: str = "inference.json",
+    root: str | Path | None = None,
+    configuration: Mapping[str, Any] | None = None,
+    **values: Any,
+) -> ConfigWorkflow:
     """Opens a workflow of a bundle, ready to run.
 
     Args:
         config: a file in the bundle's ``configs``.
-        root: the bundle's folder; the one shipped with this package by default.
-        overrides: configuration ids and their values, as on MONAI's command line; nested ids with ``#`` or ``::`` by
-            ``**{"inferer#sw_batch_size": 4}``.
+        root: the bundle's folder; the one shipped with this package by default. Its configuration runs any Python.
+        configuration: ids and what stands for them in the place of the bundle's configuration, as on MONAI's command
+            line: text that begins with ``$`` is run, ``@`` and ``%`` are followed, a ``_target_`` is built. Never for
+            what comes from outside the program.
+        values: ids and their values. They are data: checked (see `OPTIONS`), handed over as they are, and at no depth
+            parsed. Nested ids with ``#`` or ``::`` by ``**{"inferer#sw_batch_size": 4}``.
 
     Raises:
         InputError: no such bundle, or an id or a value that its configuration cannot have.
     """
     root = bundle_root() if root is None else Path(root)
     file = root / "configs" / config
+    values, configuration = check_options(values), configuration or {}
     with quiet(_CHATTY), _building(file):
         workflow = ConfigWorkflow(
             config_file=str(file),
             meta_file=str(root / "configs" / "metadata.json"),
             logging_file=False,
             workflow_type="infer",
-            bundle_root=str(root),
+            bundle_root=_as_data(str(root)),
         )
-        for name, value in overrides.items():
-            _check_id(workflow.parser, name, file)
-            workflow.parser[name] = value
+        for name, value in values.items():
+            _set(workflow.parser, name, _as_data(value), file)
+        for name, value in configuration.items():
+            if parent := next((given for given in values if _is_below(name, given)), None):
+                raise InputError(f"{name}: {parent} is given as a whole; set one of the two")
+            _set(workflow.parser, name, value, file)
         workflow.initialize()
     return workflow
+
+
+class _Given:
+    """Gives a value when it is called: the one thing that MONAI's parser does not look into, nor changes."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __call__(self) -> Any:
+        return self._value
+
+
+def _as_data(value: Any) -> dict[str, _Given]:
+    """What to put into a configuration so that its id is this very value, whatever text is in it."""
+    return {"_target_": _Given(value)}
+
+
+def _is_below(name: str, parent: str) -> bool:
+    split = ReferenceResolver.split_id
+    return split(name)[:-1][: len(split(parent))] == split(parent)
 
 
 @contextmanager
@@ -95,11 +128,13 @@ def _building(file: Path) -> Iterator[None]:
         ) from error
 
 
-def _check_id(parser: ConfigParser, name: str, file: Path) -> None:
-    """Refuses an id that nothing would read; a component may be given more arguments than the configuration names."""
+def _set(parser: ConfigParser, name: str, content: Any, file: Path) -> None:
+    """Puts content into a configuration. Refuses an id that nothing would read; a component may be given more arguments
+    than the configuration names."""
     parent, _ = ReferenceResolver.split_id(name, last=True)
     if not name or (name not in parser and not (parent and isinstance(parser.get(parent), dict))):
         raise InputError(f"{file}: there is no {name!r} to set; look the ids up in this file (--set ID=VALUE)")
+    parser[name] = content
 
 
 def fuse(
@@ -107,7 +142,8 @@ def fuse(
     functional: PairPath,
     output_dir: str | Path | None = None,
     root: str | Path | None = None,
-    **overrides: Any,
+    configuration: Mapping[str, Any] | None = None,
+    **values: Any,
 ) -> FusionResult:
     """Fuses an MRI with a PET or SPECT by the bundle's ``inference.json``.
 
@@ -115,56 +151,59 @@ def fuse(
         mri: a NIfTI file, the folder or the files of a DICOM series, or a picture; its grid is that of the result.
         functional: the PET or SPECT, in any of these forms (a picture goes with a picture only).
         output_dir: where to write the results; None to write nothing.
-        root, overrides: see `open_bundle`. The ids a user may want: ``axis``, ``color_map``, ``functional_window``,
-            ``functional_percentiles``, ``registration``, ``accept_registration``, ``functional_transform``,
-            ``mri_series``, ``functional_series``, ``device``.
+        root, configuration, values: see `open_bundle`. The values a user may want: ``axis``, ``color_map``,
+            ``functional_window``, ``functional_percentiles``, ``registration``, ``accept_registration``,
+            ``functional_transform``, ``mri_series``, ``functional_series``, ``device``.
 
     Raises:
         InputError: an input that cannot be fused without guessing; nothing is written.
         OutputError: the results cannot be written.
     """
-    paths = _paths(mri, functional, output_dir)
     with _telling_reason():
-        return _run(open_bundle(root=root, **paths, **overrides), paths["output_dir"])
+        values |= {"mri": mri, "functional": functional, "output_dir": output_dir}
+        return _run(open_bundle(root=root, configuration=configuration, **values), output_dir)
 
 
 class PairFuser:
     """The bundle opened once, to fuse one pair after the other: what is the same for all pairs is built once.
 
     Args:
-        root, overrides: as for `fuse`, for all pairs.
+        root, configuration, values: as for `fuse`, for all pairs.
 
     Raises:
-        InputError: the bundle cannot be opened, or none of its parts can be built, with these overrides.
+        InputError: the bundle cannot be opened, or none of its parts can be built, with these values.
     """
 
-    def __init__(self, root: str | Path | None = None, **overrides: Any) -> None:
-        self._workflow = open_bundle(root=root, **_paths("mri", "functional", "output"), **overrides)
+    def __init__(
+        self, root: str | Path | None = None, configuration: Mapping[str, Any] | None = None, **values: Any
+    ) -> None:
+        values |= {"mri": "mri", "functional": "functional", "output_dir": "output"}
+        self._workflow = open_bundle(root=root, configuration=configuration, **values)
         with quiet(_CHATTY), _building(self._workflow.config_root_path / "inference.json"):
             network = self._workflow.network_def
             self._workflow.evaluator  # noqa: B018 - what cannot be built is told now, not with the first pair
         self._workflow.network_def = network
 
     def fuse(
-        self, mri: PairPath, functional: PairPath, output_dir: str | Path | None = None, **overrides: Any
+        self, mri: PairPath, functional: PairPath, output_dir: str | Path | None = None, **values: Any
     ) -> FusionResult:
-        """As the function `fuse`, but for ``root``.
+        """As the function `fuse`, but for ``root`` and ``configuration``.
 
         Args:
-            overrides: for this pair alone; no ids of the network.
+            values: for this pair alone; no ids of the network.
         """
         parser = self._workflow.parser
-        changes = {**_paths(mri, functional, output_dir), **overrides}
-        usual = {}
+        usual: dict[str, Any] = {}
         with _telling_reason():
+            images = {"mri": mri, "functional": functional, "output_dir": output_dir}
             try:
-                for name, value in changes.items():
-                    _check_id(parser, name, self._workflow.config_root_path / "inference.json")
-                    usual[name] = parser[name]
-                    parser[name] = value
+                for name, value in check_options({**images, **values}).items():
+                    before = parser.get(name)
+                    _set(parser, name, _as_data(value), self._workflow.config_root_path / "inference.json")
+                    usual[name] = before
                 with quiet(_CHATTY):
                     self._workflow.initialize()
-                return _run(self._workflow, changes["output_dir"])
+                return _run(self._workflow, output_dir)
             finally:
                 for name, value in usual.items():
                     parser[name] = value  # and MONAI forgets what it built: nothing of the pair is kept
@@ -193,63 +232,55 @@ class ReadPair:
         """What the report says so far: facts of the two images, and how they were matched."""
         return read_report(self.data)
 
-    def fuse(self, output_dir: str | Path | None = None, **overrides: Any) -> FusionResult:
+    def fuse(self, output_dir: str | Path | None = None, **values: Any) -> FusionResult:
         """Fuses without reading and registering again.
 
         Args:
             output_dir: as for `fuse`.
-            overrides: ids that the steps after reading use: windows, percentiles, ``color_map``, ``backend``, ...
+            values: of ids that the steps after reading use: windows, percentiles, ``color_map``, ``backend``, ...
 
         Raises:
             InputError, OutputError: as `fuse`.
         """
-        output = None if output_dir is None else Path(output_dir)
         with _telling_reason():
-            workflow = open_bundle(**{**self._opening, **overrides, "output_dir": output})
+            workflow = open_bundle(**{**self._opening, **values, "output_dir": output_dir})
             with quiet(_CHATTY), _building(workflow.config_root_path / "inference.json"):
                 dataset = workflow.parser.get_parsed_content("dataset")
             dataset.data, dataset.transform = [self.data], partial(dataset.transform, start=self._steps)
-            return _run(workflow, output)
+            return _run(workflow, output_dir)
 
 
 def read_pair(
-    mri: str | Path,
-    functional: str | Path,
+    mri: PairPath,
+    functional: PairPath,
     root: str | Path | None = None,
     on_step: Callable[[int, int], None] | None = None,
-    **overrides: Any,
+    configuration: Mapping[str, Any] | None = None,
+    **values: Any,
 ) -> ReadPair:
     """Reads and matches two images by the bundle's preprocessing, up to the step that scales them.
 
     Args:
-        mri, functional, root, overrides: as for `fuse`.
+        mri, functional, root, configuration, values: as for `fuse`.
         on_step: told before each step how many are done and how many there are; what it raises ends the reading.
 
     Raises:
         InputError: as `fuse`.
     """
-    opening = {"root": root, **_paths(mri, functional, None), **overrides}
+    images = {"mri": mri, "functional": functional, "output_dir": None}
+    opening = {"root": root, "configuration": configuration, **images, **values}
     with _telling_reason():
         workflow = open_bundle(**opening)
         with quiet(_CHATTY), _building(workflow.config_root_path / "inference.json"):
             preprocessing = workflow.parser.get_parsed_content("preprocessing")
         steps = next(i for i, step in enumerate(preprocessing.transforms) if isinstance(step, WindowIntensityd))
-        data: dict[Hashable, Any] = {"mri": opening["mri"], "functional": opening["functional"]}
+        data: dict[Hashable, Any] = {role: workflow.parser.get_parsed_content(role) for role in ("mri", "functional")}
         with quiet(_CHATTY):
             for i in range(steps):
                 if on_step is not None:
                     on_step(i, steps)
                 data = preprocessing(data, start=i, end=i + 1)
     return ReadPair(data, steps, opening)
-
-
-def _paths(mri: PairPath, functional: PairPath, output_dir: str | Path | None) -> dict[str, Any]:
-    """As Path, no text: in text MONAI would run ``$name``, read ``%name`` in and change ``#``."""
-    return {
-        "mri": Path(mri) if isinstance(mri, (str, Path)) else [Path(file) for file in mri],
-        "functional": Path(functional) if isinstance(functional, (str, Path)) else [Path(file) for file in functional],
-        "output_dir": None if output_dir is None else Path(output_dir),
-    }
 
 
 @contextmanager
@@ -264,7 +295,7 @@ def _telling_reason() -> Iterator[None]:
         raise reason from reason.__cause__
 
 
-def _run(workflow: ConfigWorkflow, output_dir: Path | None) -> FusionResult:
+def _run(workflow: ConfigWorkflow, output_dir: str | Path | None) -> FusionResult:
     """Runs an opened workflow on its one pair."""
     with quiet(_CHATTY):
         with _building(workflow.config_root_path / "inference.json"):
@@ -280,7 +311,7 @@ def _run(workflow: ConfigWorkflow, output_dir: Path | None) -> FusionResult:
         affine=np.asarray(fused.affine, dtype=np.float64),
         sources=dict(zip(report["channel_order"], image)),
         report=report,
-        output_dir=output_dir,
+        output_dir=None if output_dir is None else Path(output_dir),
     )
 
 

@@ -312,9 +312,6 @@ NIFTI: dict[str, Callable[[Path], Bad]] = {
     "frame out of range": lambda d: bad_pet(
         several_frames(d / "bad.nii.gz"), "no frame 2", "choose another", options=("--functional-frame", 2)
     ),
-    "negative frame": lambda d: bad_pet(
-        several_frames(d / "bad.nii.gz"), "no frame -1", "choose another", options=("--functional-frame", -1)
-    ),
     "frame of a 3-D file": lambda d: bad_mri(good_mri(d), "no frame 1", "it holds 1", options=("--mri-frame", 1)),
     "series of a nifti": lambda d: bad_mri(good_mri(d), "leave out --mri-series", options=("--mri-series", "MR")),
     "rgb24": rgb_nifti,
@@ -429,10 +426,11 @@ OPTIONS: dict[str, Callable[[Path], Bad]] = {
     "missing transform": lambda d: bad_option(
         d, "--functional-transform", d / "none.tfm", says=("none.tfm", "no such file", "check the path")
     ),
-    "unknown colour map": lambda d: bad_option(d, "--color-map", "jet", says=("'jet'", "choose one of", "hot_iron")),
-    "unknown axis": lambda d: bad_option(d, "--axis", "up", says=("'up'", "choose acquisition", "coronal")),
-    "empty window": lambda d: bad_option(d, "--mri-window", 5, 5, says=("mri window", "is empty", "give two numbers")),
-    "infinite window": lambda d: bad_option(d, "--functional-window", 0, "inf", says=("functional window", "give two")),
+    "unknown colour map": lambda d: bad_option(d, "--color-map", "jet", says=("jet: give one of", "hot_iron")),
+    "unknown axis": lambda d: bad_option(d, "--axis", "up", says=("up: give acquisition", "coronal")),
+    "negative frame": lambda d: bad_option(d, "--functional-frame", -1, says=("-1: give the number", "from 0")),
+    "empty window": lambda d: bad_option(d, "--mri-window", 5, 5, says=("[5.0, 5.0]: give two numbers",)),
+    "infinite window": lambda d: bad_option(d, "--functional-window", 0, "inf", says=("inf]: give two numbers",)),
     "window of a cold pet": lambda d: bad_pet(save_nifti(d / "bad.nii", -PET), "0 to 0", "--functional-window"),
     "unknown device": lambda d: bad_option(d, "--device", "abacus", says=("--device abacus", "choose cpu")),
     "device that is not there": lambda d: bad_option(d, "--device", "cuda:99", says=("cuda:99", "choose cpu")),
@@ -452,7 +450,7 @@ OPTIONS: dict[str, Callable[[Path], Bad]] = {
     "set to no number": lambda d: bad_option(d, "--set", "inferer#sw_batch_size=0", says=("sw_batch_size 0", "1 or")),
     "set of percentiles": lambda d: bad_option(d, "--set", "mri_percentiles=[1, 200]", says=("200", "0 to 100")),
     "set of an argument": lambda d: bad_option(d, "--set", "mri=a.nii", says=("mri=a.nii", "argument of its own")),
-    "expression as a name": lambda d: bad_option(d, "--mri-series", "$1+1", says=("--mri-series $1+1", "--set")),
+    "expression as a name": lambda d: bad_option(d, "--mri-series", "$1+1", says=("leave out --mri-series $1+1",)),
 }
 
 OUTPUT: dict[str, Callable[[Path], Bad]] = {

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from monai_fusion.archive.settings import ArchiveSettings
 from monai_fusion.errors import InputError
+from monai_fusion.escaping import printable
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -141,9 +142,7 @@ class ArchiveClient(ABC):
 
 
 def _text(value: Any) -> str:
-    """For a terminal: printable, on one line."""
-    text = "" if value is None else str(value)
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+    return "" if value is None else printable(str(value)).strip()
 
 
 def check_uid(value: Any, name: str) -> str:

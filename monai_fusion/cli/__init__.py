@@ -18,6 +18,7 @@ from monai_fusion.cli.inspect import add_inspect
 from monai_fusion.cli.prepare import add_prepare
 from monai_fusion.cli.pull import add_pull
 from monai_fusion.cli.send import add_send
+from monai_fusion.cli.terminal import tell
 from monai_fusion.cli.view import add_view
 from monai_fusion.errors import FusionError, InputError, OutputError
 
@@ -43,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FusionError as error:
         return _complain(error, 1)
     except KeyboardInterrupt:
-        print("monai-fusion: interrupted, nothing unfinished was left", file=sys.stderr)
+        tell("monai-fusion: interrupted, nothing unfinished was left", sys.stderr)
         return _EXIT_INTERRUPTED
     return code or 0
 
@@ -54,7 +55,7 @@ def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
 
 
 def _complain(error: Exception, code: int) -> int:
-    print(f"monai-fusion: {error}", file=sys.stderr)
+    tell(f"monai-fusion: {error}", sys.stderr)
     return code
 
 

@@ -6,6 +6,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
+from monai_fusion.cli.terminal import tell, warn
+
 if TYPE_CHECKING:
     from monai_fusion.archive.settings import ArchiveSettings
 
@@ -60,10 +62,8 @@ def send_and_tell(settings: ArchiveSettings, results: str, quiet: bool) -> None:
         _warn(settings, f"remarked on {count} instances: {remark}")
     if not quiet:
         there = sent.instances - sent.stored
-        print(
-            f"sent {sent.stored} instances, {there} were there before; {settings.name} now lists all {sent.instances}"
-        )
+        tell(f"sent {sent.stored} instances, {there} were there before; {settings.name} now lists all {sent.instances}")
 
 
 def _warn(settings: ArchiveSettings, text: str) -> None:
-    print(f"warning: {settings.name}: {text}", file=sys.stderr)
+    warn(f"{settings.name}: {text}")

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monai_fusion.cli.common import warn_of_bundle
-from monai_fusion.cli.fuse import add_overrides, read_overrides
+from monai_fusion.cli.fuse import add_options, read_configuration, read_values
+from monai_fusion.cli.terminal import tell
 from monai_fusion.errors import InputError
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def add_cohort(commands: Any) -> None:
     running.add_argument("--max-failures", type=int, metavar="N", help="begin no more studies after N failed")
     running.add_argument("--retry-failed", action="store_true", help="try those again that failed before")
     running.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no summary")
-    add_overrides(cohort)
+    add_options(cohort)
     cohort.set_defaults(command=_cohort)
 
 
@@ -98,10 +99,10 @@ def _cohort(args: argparse.Namespace) -> int:
     progress = not args.quiet and sys.stderr.isatty()
     pairing = find_studies(source, rules, progress)
     if args.dry_run:
-        print(format_pairing(pairing, args.paths))
+        tell(format_pairing(pairing, args.paths))
         return 0
     if not args.quiet:
-        print(summarize(pairing), flush=True)
+        tell(summarize(pairing))
 
     from monai_fusion.cohort.cluster import require_dask
     from monai_fusion.cohort.run import CohortRun
@@ -110,6 +111,7 @@ def _cohort(args: argparse.Namespace) -> int:
     result = CohortRun(
         Path(args.output).absolute(),
         settings,
+        configuration=read_configuration(args.set),
         bundle=None if args.bundle is None else Path(args.bundle).absolute(),
         scheduler=args.scheduler,
         workers=args.workers,
@@ -119,7 +121,7 @@ def _cohort(args: argparse.Namespace) -> int:
         retry_failed=args.retry_failed,
         dashboard=args.dashboard,
         progress=progress,
-        tell=lambda text: print(text, flush=True),
+        tell=tell,
     ).run(pairing.studies)
     if not args.quiet:
         _tell(result, args.output)
@@ -134,10 +136,10 @@ def _check_options(args: argparse.Namespace) -> None:
 
 
 def _settings(args: argparse.Namespace) -> dict[str, Any]:
-    """Ids of the configuration; workers may have another working folder."""
-    settings = read_overrides(args)
+    """Ids of the configuration and their values; workers may have another working folder."""
+    settings = read_values(args)
     if args.device is not None:
-        settings["device"] = f"$torch.device({args.device!r})"
+        settings["device"] = args.device
     return {name: value.absolute() if isinstance(value, Path) else value for name, value in settings.items()}
 
 
@@ -158,8 +160,8 @@ def _tell(result: CohortResult, output: str) -> None:
     from monai_fusion.cohort.summary import group_causes
 
     counts = ", ".join(f"{result.count(state)} {state}" for state in STATES)
-    print(f"{counts} of {len(result.studies)} studies, {result.computed} of them now; the results are in {output}")
+    tell(f"{counts} of {len(result.studies)} studies, {result.computed} of them now; the results are in {output}")
     for state, cause, ids in group_causes(result.studies):
-        print(f"  {len(ids)} {state}: {cause}")
+        tell(f"  {len(ids)} {state}: {cause}")
     if result.exit_code:
-        print(f"which they are: {Path(output) / 'report.html'}")
+        tell(f"which they are: {Path(output) / 'report.html'}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monai_fusion.cli.quick_start import UNUSED, without
+from monai_fusion.cli.terminal import tell, warn
 from monai_fusion.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,15 +19,18 @@ __all__ = ["find_device", "fuse_and_tell", "warn_of_bundle"]
 def warn_of_bundle(folder: str | None) -> None:
     """Says what it means to run a bundle from elsewhere, as MONAI does (its advisory GHSA-873f-pvrv-4x83)."""
     if folder is not None and Path(folder).is_dir():
-        print(
-            f"warning: {folder}: the configuration of a bundle runs any Python that it names; "
-            "go on only with one that comes from somebody you trust",
-            file=sys.stderr,
+        warn(
+            f"{folder}: the configuration of a bundle runs any Python that it names; "
+            "go on only with one that comes from somebody you trust"
         )
 
 
 def find_device(name: str) -> str:
-    """A device that is there, as the configuration writes it."""
+    """The name of a device, if it is there.
+
+    Raises:
+        InputError: PyTorch cannot use it.
+    """
     import torch
 
     try:
@@ -34,7 +38,7 @@ def find_device(name: str) -> str:
     except (AssertionError, RuntimeError) as error:
         reason = str(error).partition("\n")[0]
         raise InputError(f"--device {name}: cannot be used here ({reason}); choose cpu, or leave it out") from error
-    return f"$torch.device({name!r})"
+    return name
 
 
 def fuse_and_tell(mri: Any, functional: Any, output: Any, quiet: bool, /, **overrides: Any) -> FusionResult:
@@ -45,14 +49,14 @@ def fuse_and_tell(mri: Any, functional: Any, output: Any, quiet: bool, /, **over
     progress = not quiet and sys.stderr.isatty()
     result = fuse(mri, functional, output, **{"progress": progress, **overrides})
     for warning in result.report["warnings"]:
-        print(f"warning: {warning}", file=sys.stderr)
+        warn(warning)
     if not quiet:
         found = result.report.get("registration", {})
         if "verdict" in found:
-            print(f"registered ({found['mode']}), moved by {found['moved_mm']:.1f} mm: {found['verdict']}")
+            tell(f"registered ({found['mode']}), moved by {found['moved_mm']:.1f} mm: {found['verdict']}")
         seconds = sum(result.report["seconds"].values())
-        print(f"fused {'x'.join(str(n) for n in result.fused.shape)} in {seconds:.1f} s; the results are in {output}:")
+        tell(f"fused {'x'.join(str(n) for n in result.fused.shape)} in {seconds:.1f} s; the results are in {output}:")
         for path in sorted(Path(output).iterdir()):
             if not path.name.startswith("."):
-                print(f"  {path.name}{'/' if path.is_dir() else ''}")
+                tell(f"  {path.name}{'/' if path.is_dir() else ''}")
     return result

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_fusion.cli.common import fuse_and_tell
+from monai_fusion.cli.terminal import tell
 
 __all__ = ["add_demo"]
 
@@ -30,10 +31,10 @@ def _demo(args: argparse.Namespace) -> None:
     from monai_fusion.registration.volume import Volume
 
     folder = Path(args.output)
-    print(f"making an MRI and a PET series in {folder / 'input'}")
+    tell(f"making an MRI and a PET series in {folder / 'input'}")
     pair = write_demo_pair(folder / "input")
     result = fuse_and_tell(pair.mri, pair.functional, folder / "fused", False)
     head = Volume.reduced(result.sources["mri"], result.affine)
     found = np.array(result.report["registration"]["matrix_lps"])
     error = mean_distance(found, motion_matrix(), head.points(head.mask))
-    print(f"the registration is {error:.2f} mm off the true motion, in the mean over the head")
+    tell(f"the registration is {error:.2f} mm off the true motion, in the mean over the head")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from monai_fusion.cli.common import find_device, warn_of_bundle
+from monai_fusion.cli.terminal import tell
 
 __all__ = ["add_evaluate"]
 
@@ -77,16 +77,16 @@ def _evaluate(args: argparse.Namespace) -> int:
     from monai_fusion.evaluation.workflow import evaluate
 
     warn_of_bundle(args.bundle)
-    overrides: dict[str, Any] = {"protocol": args.protocol, "rivals": not args.no_rivals}
+    values: dict[str, Any] = {"protocol": args.protocol, "rivals": not args.no_rivals}
     if args.sources is not None:
-        overrides["sources"] = [Path(source) for source in args.sources]
+        values["sources"] = args.sources
     if args.calibration is not None:
-        overrides["calibration"] = args.calibration
+        values["calibration"] = args.calibration
     if args.device is not None:
-        overrides["device"] = find_device(args.device)
+        values["device"] = find_device(args.device)
     if args.quiet:
-        overrides["progress"] = False
-    done = evaluate(args.dataset, args.output, args.method or ["model"], args.bundle, **overrides)
+        values["progress"] = False
+    done = evaluate(args.dataset, args.output, args.method or ["model"], args.bundle, **values)
     if not args.quiet:
-        print(f"{done.table}\nthe results are in {args.output}")
+        tell(f"{done.table}\nthe results are in {args.output}")
     return done.exit_code

@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from monai_fusion.cli.archive import add_archives_file, archive_settings, send_and_tell
 from monai_fusion.cli.common import find_device, fuse_and_tell, warn_of_bundle
 from monai_fusion.errors import InputError
+from monai_fusion.options import check_option, read_option
 
-__all__ = ["add_fuse", "add_overrides", "read_overrides"]
+__all__ = ["add_fuse", "add_options", "read_configuration", "read_values"]
 
 _DESCRIPTION = """\
 Fuses an MRI with a PET or SPECT of the same patient.
@@ -47,11 +47,10 @@ For research use only. Not for diagnostic use.
 """
 
 #: Options that are ids of the bundle's configuration.
-_OVERRIDES = [f"{role}_{what}" for role in ("mri", "functional") for what in ("series", "frame", "uneven", "window")]
-_OVERRIDES += ["functional_unit", "patient_weight", "injected_dose", "injection_time", "patient_size", "patient_sex"]
-_OVERRIDES += ["registration", "accept_registration", "functional_transform"]
-_OVERRIDES += ["axis", "color_map", "presentation_state", "deidentify", "checkpoint"]
-_PATHS = ("functional_transform", "checkpoint")
+_VALUES = [f"{role}_{what}" for role in ("mri", "functional") for what in ("series", "frame", "uneven", "window")]
+_VALUES += ["functional_unit", "patient_weight", "injected_dose", "injection_time", "patient_size", "patient_sex"]
+_VALUES += ["registration", "accept_registration", "functional_transform"]
+_VALUES += ["axis", "color_map", "presentation_state", "deidentify", "checkpoint"]
 
 
 def add_fuse(commands: Any) -> None:
@@ -65,7 +64,7 @@ def add_fuse(commands: Any) -> None:
     fuse.add_argument("mri", metavar="MRI", help="NIfTI file, DICOM folder or zip, picture; gives the result's grid")
     fuse.add_argument("functional", metavar="FUNCTIONAL", help="the PET or SPECT, in any of these forms")
     fuse.add_argument("-o", "--output", metavar="OUT", required=True, help="folder for the results, made if missing")
-    add_overrides(fuse)
+    add_options(fuse)
     fuse.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no summary")
 
     archive = fuse.add_argument_group("afterwards")
@@ -76,8 +75,8 @@ def add_fuse(commands: Any) -> None:
     fuse.set_defaults(command=_fuse)
 
 
-def add_overrides(fuse: argparse.ArgumentParser) -> None:
-    """Adds the options by which the bundle's configuration is changed; `read_overrides` reads them."""
+def add_options(fuse: argparse.ArgumentParser) -> None:
+    """Adds what may be set of the bundle; `read_values` and `read_configuration` read it."""
     choice = fuse.add_argument_group("which image, where a file or folder holds several")
     for role in ("mri", "functional"):
         choice.add_argument(f"--{role}-series", metavar="UID", help="SeriesInstanceUID, modality, or '*PATTERN*'")
@@ -179,41 +178,47 @@ def add_overrides(fuse: argparse.ArgumentParser) -> None:
         metavar="ID=VALUE",
         action="append",
         default=[],
-        help="override anything in the bundle's inference.json, value in JSON; may be repeated",
+        help="override anything in the bundle's inference.json, value in JSON; may be repeated; as MONAI reads it, "
+        "it may run any program: never pass on what comes from elsewhere",
     )
 
 
 def _fuse(args: argparse.Namespace) -> None:
     warn_of_bundle(args.bundle)
-    overrides = read_overrides(args)
+    values, configuration = read_values(args), read_configuration(args.set)
     if args.device is not None:
-        overrides["device"] = find_device(args.device)
+        values["device"] = find_device(args.device)
     archive = None if args.send is None else archive_settings(args.send, args)
-    fuse_and_tell(args.mri, args.functional, args.output, args.quiet, root=args.bundle, **overrides)
+    fuse_and_tell(
+        args.mri, args.functional, args.output, args.quiet, root=args.bundle, configuration=configuration, **values
+    )
     if archive is not None:
         send_and_tell(archive, args.output, args.quiet)
 
 
-def read_overrides(args: argparse.Namespace) -> dict[str, Any]:
-    """What the options of `add_overrides` say, but for the device and the bundle, as ids of its configuration."""
-    overrides = {name: getattr(args, name) for name in _OVERRIDES if getattr(args, name) is not None}
-    for name, value in overrides.items():
-        if name in _PATHS:
-            overrides[name] = Path(value)  # no text, which MONAI may change (see `fuse`)
-        elif str(value).startswith(("$", "@", "%")):
-            option = name.replace("_", "-")
-            raise InputError(f"--{option} {value}: begins with {str(value)[0]}; an expression goes to --set {name}=...")
-    if args.color_map == "none":
-        overrides["color_map"] = None
-    if args.axis in ("0", "1", "2"):
-        overrides["axis"] = int(args.axis)
-    overrides.update(_settings(args.set))
-    return overrides
+def read_values(args: argparse.Namespace) -> dict[str, Any]:
+    """What the options of `add_options` say, but for the device, the bundle and ``--set``: ids of the bundle's
+    configuration and their values, which are data.
+
+    Raises:
+        InputError: a value of another type or out of range.
+    """
+    values: dict[str, Any] = {}
+    for name in _VALUES:
+        given, called = getattr(args, name), f"--{name.replace('_', '-')}"
+        if given is not None:
+            read = read_option if isinstance(given, str) else check_option
+            values[name] = None if (name, given) == ("color_map", "none") else read(name, given, called)
+    return values
 
 
-def _settings(texts: Sequence[str]) -> dict[str, Any]:
-    """``ID=VALUE`` texts as overrides; what is no JSON is taken as text."""
-    settings = {}
+def read_configuration(texts: Sequence[str]) -> dict[str, Any]:
+    """What ``--set ID=VALUE`` says: configuration, which MONAI parses and runs; what is no JSON is taken as text.
+
+    Raises:
+        InputError: no ``ID=VALUE``, or an id that is an argument of its own.
+    """
+    configuration = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
@@ -221,7 +226,7 @@ def _settings(texts: Sequence[str]) -> dict[str, Any]:
         if name in ("mri", "functional", "output_dir", "root"):
             raise InputError(f"--set {text}: is an argument of its own (MRI, FUNCTIONAL, --output, --bundle)")
         try:
-            settings[name] = json.loads(value)
+            configuration[name] = json.loads(value)
         except json.JSONDecodeError:
-            settings[name] = value
-    return settings
+            configuration[name] = value
+    return configuration

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from monai_fusion.cli.terminal import tell
+
 __all__ = ["add_inspect"]
 
 _DESCRIPTION = """\
@@ -52,4 +54,4 @@ def _inspect(args: argparse.Namespace) -> None:
         if not path_exists(path):
             raise InputError(f"{path}: there is no such file or folder; check the path")
     facts = inspect_series(find_series(paths, progress=not args.quiet and sys.stderr.isatty()))
-    print(json.dumps(facts, indent=2) if args.json else format_inspection(facts))
+    tell(json.dumps(facts, indent=2) if args.json else format_inspection(facts))

@@ -7,6 +7,8 @@ import sys
 import warnings
 from typing import Any
 
+from monai_fusion.cli.terminal import tell, warn
+
 __all__ = ["add_prepare"]
 
 
@@ -52,11 +54,11 @@ def _prepare(args: argparse.Namespace) -> None:
         else:
             patches = PatchPairs.grid(*cutting)
             patches.save(output)
-    print(f"{len(patches)} patches of {patches.facts['pairs']} pairs are in {output}")
+    tell(f"{len(patches)} patches of {patches.facts['pairs']} pairs are in {output}")
 
 
 def _show_warning(
     message: Warning | str, category: Any, filename: str, lineno: int, file: Any = None, line: str | None = None
 ) -> None:
     """As `warnings.showwarning`, without the place in the source."""
-    print(f"warning: {message}", file=sys.stderr)
+    warn(str(message))

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from monai_fusion.cli.archive import ARCHIVE_HELP, add_archive_options, archive_settings
+from monai_fusion.cli.terminal import tell
 from monai_fusion.errors import InputError
 
 if TYPE_CHECKING:
@@ -70,18 +71,18 @@ def _pull(args: argparse.Namespace) -> None:
     settings = archive_settings(args.archive, args)
     if args.list:
         for study, series in list_series(settings, keys):
-            _print(study, series)
+            _tell(study, series)
         return
     pulled = pull(settings, keys, args.output, args.series, progress=not args.quiet and sys.stderr.isatty())
     if not args.quiet:
-        print(f"pulled {pulled.instances} instances in {pulled.series} series; they are in {args.output}")
+        tell(f"pulled {pulled.instances} instances in {pulled.series} series; they are in {args.output}")
 
 
-def _print(study: ArchivedStudy, series: list[ArchivedSeries]) -> None:
-    print(f"study {study.uid} {study.date}")
+def _tell(study: ArchivedStudy, series: list[ArchivedSeries]) -> None:
+    tell(f"study {study.uid} {study.date}")
     rows = [("modality", "number", "instances", "SeriesInstanceUID", "description")]
     for one in series:
         rows.append((one.modality, one.number, "" if one.count is None else str(one.count), one.uid, one.description))
     widths = [max(map(len, column)) for column in zip(*rows)]
     for row in rows:
-        print("  " + "  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip())
+        tell("  " + "  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip())

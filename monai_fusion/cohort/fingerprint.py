@@ -21,39 +21,44 @@ __all__ = ["hash_configuration", "hash_study", "stamp_study"]
 _WITHOUT_EFFECT = ("device", "progress")
 
 
-def hash_configuration(root: Path | None, settings: Mapping[str, Any]) -> str:
+def hash_configuration(
+    root: Path | None, settings: Mapping[str, Any], configuration: Mapping[str, Any] | None = None
+) -> str:
     """SHA-256 of what is the same for all studies: bundle, weights, settings, version of this package.
 
     Args:
         root: the bundle's folder; the one shipped with this package by default.
         settings: ids of its configuration and their values.
+        configuration: what takes the place of its configuration, see `open_bundle`.
 
     Raises:
         InputError: there is no such bundle or file of weights.
     """
     root = shipped("bundles", "mmdrfuse") if root is None else root
-    checkpoint = Path(settings.get("checkpoint", root / "models" / "model.pt"))
+    configuration = configuration or {}
+    checkpoint = Path({**settings, **configuration}.get("checkpoint", root / "models" / "model.pt"))
     files = [root / "configs" / "inference.json", root / "configs" / "metadata.json", checkpoint]
     for file in files:
         if not file.is_file():
             raise InputError(
                 f"{file}: there is no such file; check the bundle (--bundle) and the weights (--checkpoint)"
             )
-    return _hash([monai_fusion.__version__, *(hash_files([file]) for file in files), _plain(settings)])
+    set_by_user = [_plain(settings)] if not configuration else [_plain(settings), _plain(configuration)]
+    return _hash([monai_fusion.__version__, *(hash_files([file]) for file in files), *set_by_user])
 
 
-def hash_study(configuration: str, study: Study) -> str:
+def hash_study(fingerprint: str, study: Study) -> str:
     """SHA-256 of all that the results of a study depend on; the contents of its files count, not where they lie.
 
     Args:
-        configuration: what `hash_configuration` gave.
+        fingerprint: what `hash_configuration` gave.
         study: whose files are read.
 
     Raises:
         InputError: a file cannot be read.
     """
     inputs = [hash_files(_files(paths)) for paths in (study.mri, study.functional)]
-    return _hash([configuration, inputs, _plain(study.settings)])
+    return _hash([fingerprint, inputs, _plain(study.settings)])
 
 
 def stamp_study(study: Study) -> str:

@@ -44,9 +44,9 @@ class StudyFuser:
         settings = dict(opening.settings)
         gpus = torch.cuda.device_count()
         if number is not None and gpus > 1 and "device" not in settings:
-            settings["device"] = f"$torch.device('cuda:{number % gpus}')"
+            settings["device"] = f"cuda:{number % gpus}"
         self._opening = opening
-        self._fuser = PairFuser(opening.bundle, **settings)
+        self._fuser = PairFuser(opening.bundle, opening.configuration, **settings)
 
     def run(self, job: StudyJob) -> Outcome | UnusableRun:
         """Fuses a study, if it is not done already; whatever its inputs are, this returns."""
@@ -57,7 +57,7 @@ class StudyFuser:
         try:
             folder.sweep(study.id)
             _check_there(study)
-            key = hash_study(self._opening.configuration, study)
+            key = hash_study(self._opening.fingerprint, study)
             if folder.holds(study.id, key):
                 computed = False
             elif (needed := estimate_memory(study)) > self._opening.memory:

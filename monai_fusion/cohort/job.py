@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,19 @@ class FusionOpening:
 
     Args:
         bundle: the bundle's folder; None for the one shipped.
-        settings: ids of its configuration and their values.
-        configuration: their hash, see `hash_configuration`.
+        settings: ids of its configuration and their values, which are data.
+        fingerprint: the hash of all that is the same for all studies, see `hash_configuration`.
         version: of this package, on the machine that leads the run.
         memory: bytes that the process may use.
+        configuration: ids and what stands for them in the place of its configuration (``--set``), see `open_bundle`.
     """
 
     bundle: Path | None
     settings: Mapping[str, Any]
-    configuration: str
+    fingerprint: str
     version: str
     memory: int
+    configuration: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from monai_fusion.cohort.study import Study
 from monai_fusion.errors import InputError
+from monai_fusion.options import read_option
 
 __all__ = ["COLUMNS", "read_manifest"]
 
@@ -20,40 +21,22 @@ _ERRORS_SHOWN = 10
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-def _number(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise ValueError
-    return value
-
-
-def _yes(text: str) -> bool:
-    return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
-
-
-def _text(text: str) -> str:
-    if text.startswith(("$", "@", "%")):  # MONAI would evaluate it
-        raise ValueError
-    return text
-
-
-#: The columns that a manifest may have beside `_REQUIRED`: ids of the bundle's configuration, what they hold, and how
-#: it is read. Paths count from the manifest's folder.
-COLUMNS: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "functional_transform": ("a path", Path),
-    "mri_series": ("a SeriesInstanceUID, modality or pattern", _text),
-    "functional_series": ("a SeriesInstanceUID, modality or pattern", _text),
-    "mri_frame": ("a number from 0", int),
-    "functional_frame": ("a number from 0", int),
-    "functional_unit": ("a unit", _text),
-    "patient_weight": ("kg, a number above 0", _number),
-    "injected_dose": ("MBq, a number above 0", _number),
-    "injection_time": ("HHMMSS or YYYYMMDDHHMMSS", _text),
-    "patient_size": ("m, a number above 0", _number),
-    "patient_sex": ("M, F or O", _text),
-    "registration": ("none, auto, rigid or affine", _text),
-    "accept_registration": ("yes or no", _yes),
-}
+#: The columns that a manifest may have beside `_REQUIRED`: names of `OPTIONS`. Paths count from the manifest's folder.
+COLUMNS = (
+    "functional_transform",
+    "mri_series",
+    "functional_series",
+    "mri_frame",
+    "functional_frame",
+    "functional_unit",
+    "patient_weight",
+    "injected_dose",
+    "injection_time",
+    "patient_size",
+    "patient_sex",
+    "registration",
+    "accept_registration",
+)
 
 
 def read_manifest(path: Path) -> list[Study]:
@@ -82,9 +65,9 @@ def read_manifest(path: Path) -> list[Study]:
         for row in reader:
             number = reader.line_num
             values = {k: v.strip() for k, v in row.items() if isinstance(v, str) and v.strip() not in _MISSING}
-            errors = _errors(values, row)
+            settings, errors = _read(values, row)
             if not errors:
-                study = _study(values, path.parent)
+                study = _study(values, settings, path.parent)
                 pair = f"{study.mri} {study.functional} {sorted(study.settings.items(), key=str)}"
                 for what, name in (("id", study.id.casefold()), ("pair", pair)):
                     if name in seen:
@@ -117,23 +100,24 @@ def _check_columns(path: Path, names: list[str]) -> None:
         raise InputError(f"{path}: row 1 has the column {', '.join(twice)} twice; take one of them out")
 
 
-def _errors(values: Mapping[str, str], row: Mapping[str, Any]) -> list[str]:
+def _read(values: Mapping[str, str], row: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The settings of a row, and what is wrong with it."""
     errors = [f"{name} is missing" for name in _REQUIRED if name not in values]
     if "" in row or None in row.values():
         errors.append("has more or fewer cells than the heading")
     if "id" in values and not _ID.fullmatch(values["id"]):
         errors.append("id must be 1 to 100 of A-Z a-z 0-9 . _ - and begin with a letter or digit")
-    for name, (what, convert) in COLUMNS.items():
+    settings = {}
+    for name in COLUMNS:
         if name in values:
             try:
-                convert(values[name])
-            except (ValueError, KeyError):
-                errors.append(f"{name} must be {what}")
-    return errors
+                settings[name] = read_option(name, values[name])
+            except InputError as error:
+                errors.append(str(error))
+    return settings, errors
 
 
-def _study(values: Mapping[str, str], base: Path) -> Study:
-    settings = {name: convert(values[name]) for name, (_, convert) in COLUMNS.items() if name in values}
+def _study(values: Mapping[str, str], settings: Mapping[str, Any], base: Path) -> Study:
     settings = {name: _absolute(base, value) if isinstance(value, Path) else value for name, value in settings.items()}
     return Study(values["id"], (_absolute(base, values["mri"]),), (_absolute(base, values["functional"]),), settings)
 

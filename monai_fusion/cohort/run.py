@@ -57,7 +57,8 @@ class CohortRun:
 
     Args:
         output: the folder of the cohort.
-        settings: ids of the bundle's configuration, for all studies.
+        settings: ids of the bundle's configuration and their values, for all studies.
+        configuration: what takes the place of the bundle's configuration, see `open_bundle`.
         bundle: the bundle's folder; the one shipped by default.
         scheduler: address of a Dask scheduler; a local cluster by default.
         workers: of the local cluster; see `count_workers`.
@@ -72,6 +73,7 @@ class CohortRun:
 
     output: Path
     settings: dict[str, Any] = field(default_factory=dict)
+    configuration: dict[str, Any] = field(default_factory=dict)
     bundle: Path | None = None
     scheduler: str | None = None
     workers: int | None = None
@@ -93,12 +95,12 @@ class CohortRun:
             OutputError: the folder cannot be written to, or another run is at work in it.
         """
         require_dask()
-        configuration = hash_configuration(self.bundle, self.settings)
+        fingerprint = hash_configuration(self.bundle, self.settings, self.configuration)
         folder = CohortFolder(self.output)
         with folder.locked(), ResultStore(folder.store) as store:
             folder.sweep()
             try:
-                computed = self._fuse(studies, configuration, folder, store)
+                computed = self._fuse(studies, fingerprint, folder, store)
             finally:
                 folder.sweep()
             ids = {study.id for study in studies}
@@ -106,13 +108,13 @@ class CohortRun:
             write_summary(folder, result.studies)
         return result
 
-    def _fuse(self, studies: Sequence[Study], configuration: str, folder: CohortFolder, store: ResultStore) -> int:
+    def _fuse(self, studies: Sequence[Study], fingerprint: str, folder: CohortFolder, store: ResultStore) -> int:
         known = store.studies()
         stamps = {study.id: stamp_study(study) for study in studies}
 
         def is_settled(study: Study) -> bool:
             row = known.get(study.id)
-            if row is None or (row.stamp, row.configuration) != (stamps[study.id], configuration):
+            if row is None or (row.stamp, row.configuration) != (stamps[study.id], fingerprint):
                 return False
             return folder.holds(row.id, row.key) if row.state == DONE else row.state == FAILED and not self.retry_failed
 
@@ -123,7 +125,8 @@ class CohortRun:
         opening = FusionOpening(
             bundle=self.bundle,
             settings=self.settings,
-            configuration=configuration,
+            configuration=self.configuration,
+            fingerprint=fingerprint,
             version=monai_fusion.__version__,
             memory=self.memory or memory_of_worker(1 if self.scheduler else workers),
         )
@@ -138,7 +141,7 @@ class CohortRun:
             if self.dashboard:
                 self.tell(f"dashboard: {client.dashboard_link}")
             for study, outcome in self._outcomes(client, opening, missing):
-                store.record(study.id, outcome, stamps[study.id], configuration)
+                store.record(study.id, outcome, stamps[study.id], fingerprint)
                 counts[outcome.state] += 1
                 computed += outcome.state == DONE and outcome.computed
                 bar.update()

@@ -8,6 +8,7 @@ from typing import Any
 from pydicom.uid import UID
 
 from monai_fusion.data.dicom_series import MODALITIES, DicomSeries, prefer_series
+from monai_fusion.escaping import printable
 
 __all__ = ["format_inspection", "inspect_series"]
 
@@ -44,7 +45,7 @@ def _describe(series: DicomSeries, frame: str | None) -> dict[str, Any]:
     return {
         "number": series.number,
         "modality": series.modality,
-        "description": _plain(series.description),
+        "description": series.description,
         "series_uid": series.uid,
         "study_uid": series.study_uid,
         "sop_class": UID(series.sop_class_uid).name,
@@ -104,14 +105,14 @@ def format_inspection(facts: dict[str, Any]) -> str:
         rows.append(
             (
                 "-" if each["number"] is None else str(each["number"]),
-                _plain(each["modality"]),
-                each["description"][:_WIDEST],
+                printable(each["modality"]),
+                printable(each["description"][:_WIDEST]),
                 "-" if each["matrix"] is None else "x".join(map(str, each["matrix"])),
                 "-" if each["spacing_mm"] is None else "x".join(f"{v:.4g}" for v in each["spacing_mm"]),
                 str(each["slices"]),
                 each["frame_of_reference"] or "-",
-                _plain(each["date"]),
-                _plain("; ".join(each["notes"])),
+                printable(each["date"]),
+                printable("; ".join(each["notes"])),
             )
         )
     widths = [max(map(len, column)) for column in zip(*rows)]
@@ -121,9 +122,9 @@ def format_inspection(facts: dict[str, Any]) -> str:
     for role, choice in facts["choice"].items():
         chosen = by_uid.get(choice["series_uid"])
         name = f"{role + ':':12}"
-        lines.append(f"{name} {'none' if chosen is None else _name(chosen)} ({_plain(choice['why'])})")
+        lines.append(f"{name} {'none' if chosen is None else _name(chosen)} ({choice['why']})")
         for passed in choice["passed_over"]:
-            lines.append(f"{'':12} not {_name(by_uid[passed['series_uid']])} ({_plain(passed['why'])})")
+            lines.append(f"{'':12} not {_name(by_uid[passed['series_uid']])} ({passed['why']})")
         if chosen is None and choice["option"]:
             lines += [f"{'':12} {choice['option']} {uid} for {_name(by_uid[uid])}" for uid in choice["fitting"]]
         elif chosen is not None and choice["option"] == f"--{role}-frame":
@@ -138,14 +139,9 @@ def format_inspection(facts: dict[str, Any]) -> str:
             if same
             else f"{'both:':12} in different frames of reference: they must be registered"
         )
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _name(series: dict[str, Any]) -> str:
     number = "without number" if series["number"] is None else str(series["number"])
     return f"series {number} {series['description'][:_WIDEST]!r}"
-
-
-def _plain(text: str) -> str:
-    """Text of a header without what would steer a terminal or turn the direction of writing."""
-    return "".join(c if c.isprintable() else "?" for c in text)

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from monai_fusion.data.output import OutputFolder
 from monai_fusion.errors import InputError, OutputError
+from monai_fusion.escaping import printable
 from monai_fusion.evaluation.figures import new_figure, write_bars, write_boxes, write_lesions
 from monai_fusion.evaluation.machine import describe_machine, describe_versions
 from monai_fusion.evaluation.measure import Measured, Summary, measure_pair, summarize
@@ -131,7 +132,7 @@ class Evaluation:
                 sources = self.pairs.read(name)
             except InputError as error:
                 self.skipped[name] = str(error)
-                tqdm.write(f"warning: pair {name} skipped: {error}", file=sys.stderr)
+                tqdm.write(f"warning: pair {printable(name)} skipped: {error}", file=sys.stderr)
                 continue
             names.append(name)
             seed = [self.seed, i] if self.lesions else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ def evaluate(
     output_dir: str | Path | None,
     methods: Sequence[str | Path] = ("model",),
     root: str | Path | None = None,
-    **overrides: Any,
+    configuration: Mapping[str, Any] | None = None,
+    **values: Any,
 ) -> Evaluation:
     """Evaluates fusion methods by the bundle's ``evaluate.json``.
 
@@ -26,8 +27,8 @@ def evaluate(
         dataset: a folder with one subfolder a source, see `PairFolder`.
         output_dir: where to write the results; None to write nothing.
         methods: see `open_methods`.
-        root, overrides: see `open_bundle`. The ids a user may want: ``protocol``, ``sources``, ``rivals``,
-            ``calibration``, ``device``, ``progress``.
+        root, configuration, values: see `open_bundle`. The values a user may want: ``protocol``, ``sources``,
+            ``rivals``, ``calibration``, ``device``, ``progress``.
 
     Returns:
         The evaluation after its run.
@@ -40,10 +41,11 @@ def evaluate(
         workflow = open_bundle(
             "evaluate.json",
             root,
-            dataset=Path(dataset),  # Paths, no texts: see `fuse`
-            output_dir=None if output_dir is None else Path(output_dir),
-            method=[name if str(name).isidentifier() else Path(name) for name in methods],
-            **overrides,
+            configuration,
+            dataset=dataset,
+            output_dir=output_dir,
+            method=methods,
+            **values,
         )
         workflow.run()
         evaluation: Evaluation = workflow.parser.get_parsed_content("evaluation")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from monai_fusion.errors import InputError
+from monai_fusion.options import read_option
 from monai_fusion.workflow import open_bundle
 
 __all__ = ["CORRECTIONS", "are_possible", "check_corrections"]
@@ -27,15 +28,13 @@ def check_corrections(texts: Mapping[str, str]) -> dict[str, Any]:
     """What was typed, as values for the bundle; what was left empty is left out.
 
     Raises:
-        InputError: no number where there must be one.
+        InputError: a name that is none of `CORRECTIONS`, or a value of another kind or out of range.
     """
     values: dict[str, Any] = {}
     for name, text in texts.items():
+        if name not in CORRECTIONS:
+            raise InputError(f"{name}: cannot be corrected; there is {', '.join(CORRECTIONS)}")
         text = text.strip().replace(",", ".")
-        if not text:
-            continue
-        try:
-            values[name] = text if name == "injection_time" else float(text)
-        except ValueError as error:
-            raise InputError(f"{CORRECTIONS[name]}: {text} is no number; correct it") from error
+        if text:
+            values[name] = read_option(name, text, CORRECTIONS[name].partition(",")[0])
     return values

@@ -41,13 +41,27 @@ def with_nan(folder: Path, name: str) -> Study:
     return study
 
 
-def hanging(folder: Path, name: str) -> Study:
-    """In a library that gives Python no chance: `PyDLL` keeps the interpreter's lock."""
-    return sound(folder, name, functional_window="$__import__('ctypes').PyDLL(None).sleep(600)")
+#: A step in which studies called so hang or die: within a library, where `PyDLL` keeps the interpreter's lock and gives
+#: Python no chance.
+_FAULTS = """
+import ctypes, os
+from monai_fusion.data.collate import collate_study
+
+def collate(studies):
+    name = os.path.basename(studies[0]["image"].meta["filename_or_obj"])
+    if name.startswith("hanging"):
+        ctypes.PyDLL(None).sleep(600)
+    if name.startswith("deadly"):
+        os.kill(os.getpid(), 11)
+    return collate_study(studies)
+"""
 
 
-def deadly(folder: Path, name: str) -> Study:
-    return sound(folder, name, functional_window="$__import__('os').kill(__import__('os').getpid(), 11)")
+def with_faults(folder: Path) -> dict[str, Any]:
+    """Configuration by which a study called ``hanging`` hangs and one called ``deadly`` ends its process."""
+    program = folder / "faults.py"
+    program.write_text(_FAULTS)
+    return {"dataloader#collate_fn": f"$__import__('runpy').run_path({str(program)!r})['collate']"}
 
 
 def write_manifest(path: Path, studies: list[Study]) -> Path:

@@ -8,10 +8,11 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
-from small_cohort import cut_short, deadly, hanging, sound
+from small_cohort import cut_short, sound, with_faults
 
 import monai_fusion
 from monai_fusion.cohort.fingerprint import hash_configuration
@@ -24,13 +25,14 @@ pytest.importorskip("distributed", reason="the extra cohort is not installed")
 GIB = 2**30
 
 
-def opening(memory: int = 8 * GIB, version: str = monai_fusion.__version__) -> FusionOpening:
-    return FusionOpening(None, {}, hash_configuration(None, {}), version, memory)
+def opening(configuration: dict[str, Any], version: str = monai_fusion.__version__) -> FusionOpening:
+    fingerprint = hash_configuration(None, {}, configuration)
+    return FusionOpening(None, {}, fingerprint, version, 8 * GIB, configuration)
 
 
-def run(out: Path, study: Study, timeout: float = 120.0, **of_opening: int) -> Outcome:
+def run(out: Path, study: Study, configuration: dict[str, Any], timeout: float = 120.0) -> Outcome:
     (out / "studies").mkdir(parents=True, exist_ok=True)
-    outcome = run_study(opening(**of_opening), StudyJob(study, out, timeout))
+    outcome = run_study(opening(configuration), StudyJob(study, out, timeout))
     assert isinstance(outcome, Outcome)
     return outcome
 
@@ -46,20 +48,20 @@ def folders(out: Path) -> list[str]:
 
 
 def test_a_process_of_another_version_is_not_used(tmp_path: Path) -> None:
-    outcome = run_study(opening(version="0.0"), StudyJob(sound(tmp_path, "study"), tmp_path))
+    outcome = run_study(opening({}, version="0.0"), StudyJob(sound(tmp_path, "study"), tmp_path))
     assert outcome == UnusableRun(f"a worker has monai-fusion {monai_fusion.__version__}, this is 0.0")
 
 
 def test_one_process_and_a_new_one_after_a_death(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A new process costs seconds: loading the libraries. So all ways to die are in one test."""
-    out = tmp_path / "out"
-    assert run(out, sound(tmp_path, "first")).state == "done"
+    out, faults = tmp_path / "out", with_faults(tmp_path)
+    assert run(out, sound(tmp_path, "first"), faults).state == "done"
     first = child()
-    assert run(out, cut_short(tmp_path, "cut")).state == "failed"
+    assert run(out, cut_short(tmp_path, "cut"), faults).state == "failed"
     assert child() == first
 
     before = time.monotonic()
-    stopped = run(out, hanging(tmp_path, "hanging"), timeout=1.0)
+    stopped = run(out, sound(tmp_path, "hanging"), faults, timeout=1.0)
     assert time.monotonic() - before < 300  # it would sleep for 600
     assert (stopped.state, stopped.reason) == ("failed", "it took longer than 1 s and was stopped (--timeout)")
     assert not first.is_running()
@@ -74,13 +76,13 @@ def test_one_process_and_a_new_one_after_a_death(tmp_path: Path, monkeypatch: py
 
     thread = threading.Thread(target=kill)
     thread.start()
-    unlucky = run(out, sound(tmp_path, "unlucky"))
+    unlucky = run(out, sound(tmp_path, "unlucky"), faults)
     thread.join()
     assert (unlucky.state, unlucky.deaths) == ("done", 1)
     assert child() != killed[0]
 
     monkeypatch.setattr("monai_fusion.cohort.worker.DEATHS", 2)
-    given_up = run(out, deadly(tmp_path, "deadly"))
+    given_up = run(out, sound(tmp_path, "deadly"), faults)
     assert (given_up.state, given_up.deaths) == ("failed", 2)
     assert given_up.reason == "its process died 2 times, last by SIGSEGV"
     assert sorted(path.name for path in (out / "studies").iterdir()) == ["first", "unlucky"]

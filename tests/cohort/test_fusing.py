@@ -189,5 +189,5 @@ def test_a_full_disk_and_a_folder_that_is_gone_are_the_run_s(
 
 
 def test_a_configuration_that_cannot_be_built_is_told_at_once() -> None:
-    with pytest.raises(monai_fusion.errors.InputError, match="no_such_map"):
+    with pytest.raises(monai_fusion.errors.InputError, match="color_map no_such_map: give one of hot_iron"):
         opened(color_map="no_such_map")

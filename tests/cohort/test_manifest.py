@@ -59,7 +59,10 @@ HEAD = "id,mri,functional\n"
             "id,mri,functional,patient_weight\na,m,p,70kg\nb,m,p2,-1\n",
             ["row 2: patient_weight", "row 3: patient_weight"],
         ),
-        ("id,mri,functional,mri_series\na,m,p,$exit()\n", ["row 2: mri_series must be"]),
+        ("id,mri,functional,injection_time\na,m,p,$exit()\n", ["row 2: injection_time $exit(): give a DICOM time"]),
+        ("id,mri,functional,registration\na,m,p,rigit\n", ["row 2: registration rigit: give one of none, auto, rigid"]),
+        ("id,mri,functional,patient_weight\na,m,p,7_0\n", ["row 2: patient_weight 7_0: give a number of kg"]),
+        ("id,mri,functional,mri_frame\na,m,p,-1\n", ["row 2: mri_frame -1"]),
         (HEAD + "".join(f"{i},,p\n" for i in range(12)), ["row 11: mri is missing; and 2 more"]),
     ],
 )
