@@ -26,4 +26,4 @@ def csv_cell(value: object) -> object:
 
 def markdown_cell(text: str) -> str:
     """A cell of a Markdown table: one line, with a backslash before what would be markup."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]<>()#+!|$~&" else c for c in printable(text))
+    return "".join(f"\\{c}" if c in "\\`*[]<>#|$~&" else c for c in printable(text))

@@ -297,7 +297,6 @@ OPTIONS: dict[str, Option] = {
     "device": Option("a device as PyTorch names it, for example cpu or cuda:0", _check_device),
     "checkpoint": _path("the path of a weights file"),
     "calibration": _choice_of(_names_in("networks.calibration", "CALIBRATIONS")),
-    "dataset": _path("the path of a folder with one subfolder a source"),
     "method": Option("names of methods, or paths of weights files", _check_methods),
     "protocol": _choice_of(_names_in("metrics.protocol", "PROTOCOLS")),
     "sources": Option("the names of two subfolders", _check_sources),

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
 from downloads import downloads
-from page import guarded, this_session
+from page import guarded, show_error, show_table, show_text, this_session
 from station import station
 
 from monai_fusion.viewer import actions
 from monai_fusion.viewer.corrections import CORRECTIONS, are_possible, check_corrections
 from monai_fusion.viewer.measure import table
 from monai_fusion.viewer.nudge import Nudge
+from monai_fusion.viewer.page_state import read_page_state, read_request
 from monai_fusion.viewer.provenance import provenance
 from monai_fusion.viewer.slice_metrics import slice_metrics
 
 __all__ = ["look"]
 
-_STATE = ("crosshair", "windows", "palette", "layout", "rois", "distances")
 #: Columns of the table of measurements, and what the page calls them.
 _MEASURED = {
     "id": "", "kind": "Kind", "radius_mm": "Radius, mm", "volume_ml": "Volume, ml", "length_mm": "Length, mm",
@@ -40,9 +39,9 @@ def look() -> None:
     if case is None or scene is None:
         st.rerun()
     key = f"station-{session.opened}"
-    state: Mapping[str, Any] = st.session_state.get(key) or {}
+    state = read_page_state(st.session_state.get(key) or {})
     restored = scene.data["restore"] or {}
-    look = {name: state.get(name) or restored.get(name) for name in _STATE}
+    look = {name: value or restored.get(name) for name, value in state.items()}
     look["rois"] = actions.measured(case, look["rois"] or [])
     look["distances"] = actions.lengths(look["distances"] or [])
     look["crosshair"] = look["crosshair"] or [n // 2 for n in case.grid.shape]
@@ -50,13 +49,13 @@ def look() -> None:
     scene.data["rois"] = look["rois"]
     _menu()
     if session.error:
-        st.error(session.error)
+        show_error(session.error)
     heard = station(scene.data, key=key)
-    request = heard.request or {}
-    if request.get("type") == "refuse_window":
-        actions.fuse_with_windows(session, request["windows"])
+    request = read_request(heard.request)
+    if request is not None and request.type == "refuse_window" and request.windows is not None:
+        actions.fuse_with_windows(session, request.windows.model_dump(exclude_none=True))
         st.rerun()
-    if request.get("type") == "scroll_video":
+    if request is not None and request.type == "scroll_video":
         st.toast("This browser records no video. Keep has the scroll as an animated PNG.")
 
 
@@ -99,8 +98,8 @@ def _measurements() -> None:
     names, unit = scene.data["names"], scene.data["volumes"]["functional"]["unit"]
     shown = {name: label.format(**names) for name, label in _MEASURED.items()}
     measured_in = f", {names['functional']} in {unit}" if unit else ""
-    st.table([{label: _text(row[name]) for name, label in shown.items()} for row in rows])
-    st.caption(
+    show_table([{label: _text(row[name]) for name, label in shown.items()} for row in rows])
+    show_text(
         f"From the sources' own voxels{measured_in}. "
         "Peak: highest mean over 1 cm³. The CSV file in Keep has the places too."
     )
@@ -114,7 +113,7 @@ def _slice() -> None:
     st.caption(f"Metrics of the fused {plane} slice at the crosshair, against both sources as the network saw them.")
     if st.button("Compute", key="metrics"):
         measured = slice_metrics(session.case, plane, session.look["crosshair"])
-        st.table([{"metric": name, "value": f"{value:.3f}"} for name, value in measured.items()])
+        show_table([{"metric": name, "value": f"{value:.3f}"} for name, value in measured.items()])
 
 
 def _position() -> None:
@@ -126,7 +125,7 @@ def _position() -> None:
     registration = scene.data["registration"]
     if registration["verdict"] != "none":  # the panel hides the chip that says so
         st.markdown(f"**Registration {registration['verdict']}**")
-    st.caption(registration["text"])
+    show_text(registration["text"])
     with st.form("nudge", border=False):
         now = case.choice.nudge
         values = {}
@@ -143,7 +142,8 @@ def _position() -> None:
             st.rerun()
     if registration["matrix_lps"]:
         with st.expander("Transform, MRI to functional image (LPS, mm)"):
-            st.table([[f"{value:.4f}" for value in row] for row in registration["matrix_lps"]])
+            matrix = registration["matrix_lps"]
+            show_table([{str(i): f"{value:.4f}" for i, value in enumerate(row)} for row in matrix], heading=False)
 
 
 def _corrections() -> None:
@@ -167,7 +167,7 @@ def _provenance() -> None:
     with st.container(key="facts"):
         for title, rows in provenance(session.case).items():
             st.markdown(f"**{title}**")
-            st.table([{"": name, " ": value} for name, value in rows.items()])
+            show_table([{"name": name, "value": value} for name, value in rows.items()], heading=False)
     with st.expander("The whole report"):
         st.json(session.case.result.report, expanded=False)
 

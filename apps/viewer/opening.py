@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
-from page import guarded, this_session
+from page import guarded, show_error, show_table, show_text, this_session
 
 from monai_fusion.errors import InputError
 from monai_fusion.viewer import actions
@@ -30,7 +30,7 @@ def choose() -> None:
         st.html('<div class="title">MRI with PET or SPECT</div>')
         st.caption(f"Choose an MRI and a PET or SPECT of the same patient. {NOTICE}")
         if session.error:
-            st.error(session.error)
+            show_error(session.error)
         columns = st.columns(3 if service.options.data_folder else 2, gap="large")
         with columns[0]:
             _upload()
@@ -80,7 +80,10 @@ def _upload() -> None:
     if images:
         actions.open_uploads(session, images)
     elif len(views) == 1:
-        actions.open_session_file(session, current_service(), read_session_file(views[0].getvalue()))
+        try:
+            actions.open_session_file(session, current_service(), read_session_file(views[0].getvalue()))
+        except InputError as error:
+            session.error = str(error)
     st.rerun()
 
 
@@ -90,7 +93,7 @@ def _browse() -> None:
     root = current_service().options.data_folder
     assert root is not None
     here = st.session_state.setdefault("folder", "")
-    st.caption(f"/{here}" if here else "/")
+    show_text(f"/{here}")
     number = st.session_state.setdefault("steps", 0)  # a new box a step: the browser repeats what the last one held
 
     @guarded
@@ -124,7 +127,7 @@ def _table() -> None:
     session = this_session()
     images = session.images
     st.markdown("**Images**")
-    st.table([{name.capitalize(): str(getattr(image, name)) for name in _COLUMNS} for image in images])
+    show_table([{name.capitalize(): str(getattr(image, name)) for name in _COLUMNS} for image in images])
     guessed = guess_pair(images)
     left, right, go, no = st.columns([5, 5, 2, 2], vertical_alignment="bottom")
     chosen = [

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import html
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import streamlit as st
@@ -14,7 +15,7 @@ from monai_fusion.viewer.private_log import log_error, place_of
 from monai_fusion.viewer.service import current_service
 from monai_fusion.viewer.session import Session
 
-__all__ = ["dress", "guarded", "this_session"]
+__all__ = ["dress", "guarded", "show_error", "show_table", "show_text", "this_session"]
 
 
 def this_session() -> Session:
@@ -29,6 +30,29 @@ def dress() -> None:
     st.html(f"<style>{Path(__file__).with_name('page.css').read_text(encoding='utf-8')}</style>")
 
 
+def show_text(text: str) -> None:
+    """A line of text from a header, a name or a message, as it is: most of what Streamlit shows it takes for Markdown,
+    with links, icons and formulas."""
+    st.html(f'<p class="plain">{html.escape(text)}</p>')
+
+
+def show_error(text: str) -> None:
+    """A sentence about what went wrong, as `show_text`."""
+    st.html(f'<p class="refused" role="alert" data-testid="refused">{html.escape(text)}</p>')
+
+
+def show_table(rows: Sequence[Mapping[str, str]], heading: bool = True) -> None:
+    """A table of text, as `show_text`.
+
+    Args:
+        rows: what stands below each heading.
+        heading: show the headings.
+    """
+    head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in rows[0])
+    body = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row.values())}</tr>" for row in rows)
+    st.html(f'<table class="plain">{f"<thead><tr>{head}</tr></thead>" if heading else ""}<tbody>{body}</tbody></table>')
+
+
 def guarded(part: Callable[[], None]) -> Callable[[], None]:
     """A part of the page, or a callback: what goes wrong in it becomes a sentence.
 
@@ -40,9 +64,9 @@ def guarded(part: Callable[[], None]) -> Callable[[], None]:
         try:
             part()
         except FusionError as error:
-            st.error(this_session().plain(str(error)))
+            show_error(this_session().plain(str(error)))
         except Exception as error:
             log_error(error)
-            st.error(f"Something went wrong ({place_of(error)}). Nothing was changed.")
+            show_error(f"Something went wrong ({place_of(error)}). Nothing was changed.")
 
     return run

@@ -15,6 +15,7 @@ from monai_fusion.errors import InputError
 
 __all__ = ["ArchiveSettings", "read_settings"]
 
+_LONGEST = 4096  # characters: of a token
 _SECRETS = ("password", "token")
 _PATHS = ("ca_file", "client_certificate", "client_key")
 
@@ -116,9 +117,12 @@ def _read_entry(path: Path, name: str) -> dict[str, Any]:
         ) from error
     except (ValueError, RecursionError) as error:  # no TOML or no UTF-8; the text might show a password
         raise InputError(f"{path}: is no TOML file; see docs/archive.md for what it looks like") from error
+    for key, value in archives.items():
+        if not isinstance(value, dict):
+            raise InputError(f"{path}: {key} stands outside of an archive; write it below the [NAME] of one")
     entry = archives.get(name)
-    if not isinstance(entry, dict):
-        known = ", ".join(key for key, value in archives.items() if isinstance(value, dict)) or "none"
+    if entry is None:
+        known = ", ".join(archives) or "none"
         raise InputError(f"{path}: there is no archive {name!r}; there is: {known}")
     if any(key in entry for key in _SECRETS) and path.stat().st_mode & 0o077:
         raise InputError(f"{path}: holds a password or token and others may read it; chmod 600 {path}")
@@ -126,11 +130,14 @@ def _read_entry(path: Path, name: str) -> dict[str, Any]:
 
 
 def _is_kind(key: str, value: Any) -> bool:
+    """Text is bounded and printable, but for the three from which a password or token is made."""
     if key == "verify":
         return isinstance(value, bool)
     if key == "timeout":
         return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < float("inf")
-    return isinstance(value, (str, Path))
+    if not isinstance(value, (str, Path)) or len(str(value)) > _LONGEST:
+        return False
+    return str(value).isprintable() or key in ("user", *_SECRETS)
 
 
 def _checked(entry: Mapping[str, Any], where: str, base: Path) -> dict[str, Any]:
@@ -140,7 +147,9 @@ def _checked(entry: Mapping[str, Any], where: str, base: Path) -> dict[str, Any]
         if key not in known:
             raise InputError(f"{where}: there is no setting {key!r}; there is: {', '.join(known)}")
         if not _is_kind(key, value):
-            expected = {"verify": "true or false", "timeout": "a number of seconds above 0"}.get(key, "a text")
+            expected = {"verify": "true or false", "timeout": "a number of seconds above 0"}.get(
+                key, "a text on one line"
+            )
             raise InputError(f"{where}: {key} is not {expected}")
     if "address" not in entry:
         raise InputError(f"{where}: has no address; write address = 'https://host:port/dicom-web'")

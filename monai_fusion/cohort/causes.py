@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from monai_fusion.cohort.study import Study
+from monai_fusion.escaping import printable
 
 __all__ = ["cause_of", "without_paths"]
 
@@ -17,7 +18,7 @@ def without_paths(text: str, study: Study) -> str:
     """A message with the study's own paths replaced: by ``MRI`` and ``functional image``, and what lies below them."""
     named = [(path, name) for name in ("MRI", "functional image") for path in _paths(study, name)]
     for path, name in sorted(named, key=lambda pair: -len(pair[0])):
-        text = text.replace(path, name)
+        text = text.replace(path, name).replace(printable(path), name)  # an `InputError` says what is printable
     return " ".join(text.split())
 
 

@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from monai_fusion.cohort.causes import cause_of
-from monai_fusion.cohort.study import STATES, Outcome
+from monai_fusion.cohort.study import STATES, Outcome, is_folder_name
 from monai_fusion.errors import OutputError
 
 __all__ = ["ResultStore", "StoredStudy"]
@@ -165,7 +166,16 @@ class ResultStore:
         with self._telling():
             rows = self._database.execute(query).fetchall()
         names = [field.name for field in fields(StoredStudy)]
-        studies = [dict(zip(names, row)) for row in rows]
-        return {
-            each["id"]: StoredStudy(**{**each, "warnings": tuple(json.loads(each["warnings"]))}) for each in studies
-        }
+        return {row[0]: self._checked(dict(zip(names, row))) for row in rows}
+
+    def _checked(self, row: dict[str, Any]) -> StoredStudy:
+        """The id and the key become the names of folders."""
+        try:
+            warnings = tuple(map(str, json.loads(row["warnings"])))
+            if not all(is_folder_name(row[name]) for name in ("id", "key") if row[name] is not None):
+                raise ValueError
+        except (ValueError, TypeError) as error:
+            raise OutputError(
+                f"{self.path}: holds a study that no run wrote; choose another folder, or remove it"
+            ) from error
+        return StoredStudy(**{**row, "warnings": warnings})

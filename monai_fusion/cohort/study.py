@@ -7,9 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["DONE", "FAILED", "SKIPPED", "STATES", "Outcome", "Study", "UnusableRun"]
+__all__ = ["DONE", "FAILED", "SKIPPED", "STATES", "Outcome", "Study", "UnusableRun", "is_folder_name"]
 
 DONE, FAILED, SKIPPED = STATES = ("done", "failed", "skipped")
+
+
+def is_folder_name(name: str) -> bool:
+    """Does it name a folder within another one, and nothing above or below it?"""
+    return name not in ("", ".", "..") and "/" not in name and "\0" not in name
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,9 @@ def new_figure(width: float, height: float) -> Any:
 
 
 def save_figure(figure: Any, path: Path, dpi: int = 80) -> None:
+    """Writes a figure. Names of pairs and methods are text: a ``$`` in one begins no formula."""
+    for text in figure.findobj(optional_import("matplotlib.text", name="Text")[0]):
+        text.set_parse_math(False)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=dpi, metadata={"Software": None})  # the same numbers give the same file
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from monai_fusion.escaping import csv_cell, markdown_cell
 from monai_fusion.evaluation.measure import Measured, Summary, less_is_better
 from monai_fusion.evaluation.statistics import PairedTest
 from monai_fusion.metrics import METRICS, PUBLISHED
@@ -43,7 +44,7 @@ def _write(path: Path, head: Sequence[str], lines: Iterable[Iterable[object]]) -
 
 
 def _text(line: Iterable[object]) -> list[object]:
-    return [("" if math.isnan(v) else f"{v:.7g}") if isinstance(v, float) else v for v in line]
+    return [("" if math.isnan(v) else f"{v:.7g}") if isinstance(v, float) else csv_cell(v) for v in line]
 
 
 def markdown_table(summary: Summary, published: PublishedTable | None = None) -> str:
@@ -58,7 +59,9 @@ def markdown_table(summary: Summary, published: PublishedTable | None = None) ->
     rows = []
     for method, cells in summary.items():
         texts = [_format(name, cells[name]["mean"]) for name in columns]
-        rows.append([method, *(f"**{t}**" if t == best[name] != _NONE else t for name, t in zip(columns, texts))])
+        rows.append(
+            [markdown_cell(method), *(f"**{t}**" if t == best[name] != _NONE else t for name, t in zip(columns, texts))]
+        )
     if published is not None:
         for method, values in published.rows.items():
             rows.append([f"{method} (published)", *(_format(name, values.get(name)) for name in columns)])
@@ -70,7 +73,10 @@ def interval_table(summary: Summary) -> str:
     """The 95 % intervals of the means."""
     columns = [name for name in next(iter(summary.values())) if name in PUBLISHED or name not in METRICS]
     rows = [
-        [method, *(f"{_format(name, cells[name]['low'])} to {_format(name, cells[name]['high'])}" for name in columns)]
+        [
+            markdown_cell(method),
+            *(f"{_format(name, cells[name]['low'])} to {_format(name, cells[name]['high'])}" for name in columns),
+        ]
         for method, cells in summary.items()
     ]
     return _markdown(["method", *(_HEADS.get(name, name) for name in columns)], rows)

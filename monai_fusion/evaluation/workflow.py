@@ -42,7 +42,7 @@ def evaluate(
             "evaluate.json",
             root,
             configuration,
-            dataset=dataset,
+            dataset=Path(dataset),
             output_dir=output_dir,
             method=methods,
             **values,

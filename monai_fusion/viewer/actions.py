@@ -23,7 +23,7 @@ from monai_fusion.viewer.measure import distance_mm, measure_roi
 from monai_fusion.viewer.nudge import Nudge
 from monai_fusion.viewer.service import Service
 from monai_fusion.viewer.session import Session
-from monai_fusion.viewer.session_file import SessionFile
+from monai_fusion.viewer.session_file import KeptImage, SessionFile
 from monai_fusion.viewer.uploads import save_uploads
 
 __all__ = [
@@ -139,15 +139,15 @@ def open_session_file(session: Session, service: Service, file: SessionFile) -> 
     def work(step: Step) -> Callable[[], None]:
         step(0.05, "Looking for the images of the session file")
         found = _find_again(session, service, file)
-        choice = replace(found, place=file.place, **file.choice)
+        choice = replace(found, **file.choice)
         center = None
         if choice.nudge:  # about the centre of the MRI, which is known when it is read
             center = open_case(replace(choice, nudge=Nudge()), session.folder, step).center
         case = open_case(choice, session.folder, step, center)
         for role in ("mri", "functional"):
-            if case.pair.report[role]["sha256"] != file.images[role]["sha256"]:
+            if case.pair.report[role]["sha256"] != getattr(file.images, role).sha256:
                 raise InputError("the images have changed since the session file was kept; open them by hand")
-        return partial(_show, session, case, None, {**file.state, "id": secrets.token_urlsafe(8)})
+        return partial(_show, session, case, None, {**file.state.plain(), "id": secrets.token_urlsafe(8)})
 
     session.begin(work)
 
@@ -225,19 +225,19 @@ def _demo(service: Service) -> Choice:
 
 def _find_again(session: Session, service: Service, file: SessionFile) -> Choice:
     """The images of a session file, where they can be found again."""
-    kind, options = file.place.get("kind"), service.options
+    kind, options = file.place.kind, service.options
     if kind == "demo":
         return _demo(service)
     images = session.images
     if kind == "folder" and options.data_folder is not None:
-        images = _inside(options.data_folder, str(file.place.get("folder", "")))
+        images = _inside(options.data_folder, file.place.folder or "")
     elif kind == "command line":
         images = _given(options.mri, options.functional) or images
-    return Choice(_same(images, file.images["mri"]), _same(images, file.images["functional"]))
+    return Choice(_same(images, file.images.mri), _same(images, file.images.functional))
 
 
-def _same(images: Sequence[FoundImage], wanted: Mapping[str, Any]) -> FoundImage:
-    found = [i for i in images if i.series == wanted["series"] and (i.series or i.path.name == wanted["name"])]
+def _same(images: Sequence[FoundImage], wanted: KeptImage) -> FoundImage:
+    found = [i for i in images if i.series == wanted.series and (i.series or i.path.name == wanted.name)]
     if len(found) != 1:
         raise InputError("the images of this session file are not at hand; upload or open them first, then the file")
     return found[0]

@@ -15,7 +15,7 @@ import torch
 
 from monai_fusion.data.transform_file import write_itk_transform
 from monai_fusion.viewer.grid import Grid
-from monai_fusion.viewer.images import FoundImage
+from monai_fusion.viewer.images import KINDS, FoundImage
 from monai_fusion.viewer.nudge import Nudge
 from monai_fusion.viewer.sources import Sources
 from monai_fusion.viewer.voxels import Voxels
@@ -162,7 +162,7 @@ def open_case(choice: Choice, folder: Path, step: Step, center: np.ndarray | Non
     Raises:
         InputError: the pair cannot be fused without guessing.
     """
-    names = {0: "Reading the MRI", 1: f"Reading the {choice.functional.modality or 'functional image'}"}
+    names = {0: "Reading the MRI", 1: f"Reading the {KINDS.get(choice.functional.modality, 'functional image')}"}
 
     def on_step(done: int, count: int) -> None:
         step(0.6 * done / count, names.get(done, "Matching the two images"))

@@ -11,7 +11,10 @@ import numpy as np
 
 from monai_fusion.errors import InputError
 
-__all__ = ["FoundImage", "find_images", "guess_pair", "iso_date"]
+__all__ = ["KINDS", "FoundImage", "find_images", "guess_pair", "iso_date"]
+
+#: What a functional image is called, by its DICOM modality.
+KINDS = {"PT": "PET", "NM": "SPECT"}
 
 
 @dataclass(frozen=True)

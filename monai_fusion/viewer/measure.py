@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from monai_fusion.errors import InputError
+from monai_fusion.escaping import csv_cell
 from monai_fusion.metrics.suv_peak import suv_peak
 from monai_fusion.viewer.voxels import Voxels
 
@@ -100,7 +101,7 @@ def to_csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS)
     writer.writeheader()
-    writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+    writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else csv_cell(v) for k, v in row.items()} for row in rows)
     return text.getvalue().encode()
 
 

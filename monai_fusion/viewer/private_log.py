@@ -13,6 +13,8 @@ import traceback
 from types import TracebackType
 from typing import Any
 
+from monai_fusion.escaping import printable
+
 __all__ = ["install", "log_error", "place_of"]
 
 #: Whose messages are plain text of their own, without anything of a file or a header.
@@ -50,7 +52,7 @@ def _cleaned(record: logging.LogRecord) -> logging.LogRecord:
     text = record.getMessage() if own and not _holds_error(record.args) else _WITHHELD
     if isinstance(info, tuple) and info[1] is not None:
         text = f"{record.msg if own and not record.args else _WITHHELD}: {place_of(info[1])}"
-    record.msg, record.args = text, None
+    record.msg, record.args = printable(text), None
     return record
 
 

@@ -18,6 +18,7 @@ from monai_fusion.viewer.attribution import functional_share
 from monai_fusion.viewer.banner import banner
 from monai_fusion.viewer.case import Case
 from monai_fusion.viewer.grid import Scale
+from monai_fusion.viewer.images import KINDS
 from monai_fusion.viewer.nudge import size_of_motion
 from monai_fusion.viewer.session import Session
 from monai_fusion.viewer.voxels import Voxels, picture_to_volume
@@ -27,7 +28,6 @@ __all__ = ["NOTICE", "Scene", "build_scene"]
 
 NOTICE = "For research use only. Not for diagnostic use."
 
-_KINDS = {"PT": "PET", "NM": "SPECT"}
 _OWN_COLORS = (
     "The functional image is a picture in colours of its own: it is shown and measured by its brightness, "
     "which is no uptake; the PNG file in Keep has its colours"
@@ -86,7 +86,7 @@ def build_scene(case: Case, session: Session, last: Scene | None = None) -> Scen
         "color": {
             "rule": "BT.601 luma of fused, chroma of palette(functional in window low..high), chroma shortened to fit"
         },
-        "names": {"mri": "MRI", "functional": _KINDS.get(case.choice.functional.modality, "PET/SPECT")},
+        "names": {"mri": "MRI", "functional": KINDS.get(case.choice.functional.modality, "PET/SPECT")},
         "banner": banner(case.pair.report, {"mri": case.choice.mri, "functional": case.choice.functional}),
         "picture": case.is_picture,
         "warnings": _warnings(case),

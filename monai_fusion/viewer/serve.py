@@ -106,15 +106,24 @@ def make_app() -> Any:
 
 
 class _Guard:
-    """Adds `_HEADERS` to every answer, and closes what nobody here needs."""
+    """Refuses what pages of other origins ask for, adds `_HEADERS` to every answer, and closes what nobody here needs.
+
+    Streamlit knows an origin only after it has asked a server outside for this machine's address: everybody waits until
+    that fails.
+    """
 
     def __init__(self, app: Any) -> None:
         self._app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        from starlette.datastructures import MutableHeaders
+        from starlette.datastructures import Headers, MutableHeaders
         from starlette.responses import PlainTextResponse
+        from starlette.websockets import WebSocketClose
 
+        if scope["type"] in ("http", "websocket") and not _is_own(Headers(scope=scope)):
+            refusal = PlainTextResponse("Forbidden", status_code=403) if scope["type"] == "http" else WebSocketClose()
+            await refusal(scope, receive, send)
+            return
         if scope["type"] == "http" and scope["path"] in _CLOSED:
             await PlainTextResponse("Not found", status_code=404)(scope, receive, send)
             return
@@ -125,6 +134,14 @@ class _Guard:
             await send(message)
 
         await self._app(scope, receive, send_guarded if scope["type"] == "http" else send)
+
+
+def _is_own(headers: Any) -> bool:
+    """Does the request come from a page of this server, or from no page? ``Host`` was checked before; a browser tells
+    the origin of each websocket, and of each request that a page of another origin could read or that changes
+    something."""
+    origins = headers.getlist("origin")
+    return origins in ([], [f"http://{headers.get('host', '')}"])
 
 
 async def _answer(request: Any) -> Any:

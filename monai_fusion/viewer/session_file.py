@@ -6,59 +6,106 @@ It holds UIDs and hashes, no voxels and no names; to open it, the images must be
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
 
 from monai_fusion.data.transform_file import check_linear
 from monai_fusion.errors import InputError
+from monai_fusion.options import check_option
 from monai_fusion.viewer.case import Case
-from monai_fusion.viewer.corrections import CORRECTIONS
 from monai_fusion.viewer.nudge import Nudge
+from monai_fusion.viewer.page_state import PageState, Strict, Windows
 
-__all__ = ["SessionFile", "read_session_file", "write_session_file"]
+__all__ = ["KeptImage", "SessionFile", "read_session_file", "write_session_file"]
 
 _KEY, _VERSION = "monai_fusion_view", 1
-_STATE = ("crosshair", "windows", "palette", "layout", "rois", "distances")
 _MAX_BYTES = 1 << 20
+_MEASURED = ("numbers", "length_mm")  # what the server makes of a region or distance, and makes again
+_LONGEST = 1024  # characters of a UID or the name of a file
+#: What pydantic finds, where its own words are hard to understand.
+_WORDS = {"extra_forbidden": " is not known", "missing": " is missing"}
 
 
-class SessionFile:
-    """Args:
-    images: ``"mri"`` and ``"functional"``: ``series`` (UID or None), ``name`` and ``sha256`` of each.
-    place: where they were found.
-    choice: ``nudge``, ``registered``, ``restart``, ``accept``, ``corrections``, ``windows``: arguments of `Choice`.
-    state: what the page showed.
-    """
+class KeptImage(Strict):
+    """A UID, or the file's name, and the hash by which its content is known again."""
 
-    def __init__(self, content: Mapping[str, Any]) -> None:
-        self.images: dict[str, dict[str, Any]] = {
-            role: {key: content["images"][role].get(key) for key in ("series", "name", "sha256")}
-            for role in ("mri", "functional")
+    series: Annotated[str, Field(max_length=_LONGEST)] | None
+    name: Annotated[str, Field(max_length=_LONGEST)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Images(Strict):
+    mri: KeptImage
+    functional: KeptImage
+
+
+class _Place(Strict):
+    kind: Literal["upload", "folder", "command line", "demo"] | None = None
+    folder: Annotated[str, Field(max_length=4096)] | None = None
+
+
+_Shift = Annotated[float, Field(ge=-1000, le=1000)]  # mm
+_Turn = Annotated[float, Field(ge=-360, le=360)]  # degrees
+
+
+class _Nudge(Strict):
+    right: _Shift = 0.0
+    front: _Shift = 0.0
+    up: _Shift = 0.0
+    pitch: _Turn = 0.0
+    roll: _Turn = 0.0
+    yaw: _Turn = 0.0
+
+
+class _Corrections(Strict):
+    patient_weight: float | None = None
+    injected_dose: float | None = None
+    injection_time: str | int | float | None = None
+
+    @field_validator("*")
+    @classmethod
+    def _check(cls, value: Any, field: ValidationInfo) -> Any:
+        return check_option(str(field.field_name), value)
+
+
+def _check_matrix(rows: list[list[float]]) -> list[list[float]]:
+    if [len(row) for row in rows] != [4, 4, 4, 4] or rows[3] != [0, 0, 0, 1]:
+        raise ValueError("give four rows of four numbers, the last one 0, 0, 0, 1")
+    check_linear(np.array(rows), "it")
+    return rows
+
+
+class SessionFile(Strict):
+    """What stands in the file; ``registered`` maps points of the MRI to points of the functional image, LPS mm."""
+
+    version: Annotated[Literal[1], Field(alias=_KEY)]
+    images: _Images
+    place: _Place
+    nudge: _Nudge
+    registered: Annotated[list[list[float]], AfterValidator(_check_matrix)] | None = None
+    restart: bool = False
+    accept: bool = False
+    corrections: _Corrections
+    windows: Windows
+    state: PageState
+
+    @property
+    def choice(self) -> dict[str, Any]:
+        """Arguments of `Choice`, but for the images."""
+        windows = self.windows.model_dump(exclude_none=True)
+        return {
+            "place": self.place.model_dump(exclude_none=True),
+            "nudge": Nudge(**self.nudge.model_dump()),
+            "registered": None if self.registered is None else np.array(self.registered, dtype=float),
+            "restart": self.restart,
+            "accept": self.accept,
+            "corrections": self.corrections.model_dump(exclude_none=True),
+            "windows": {role: (low, high) for role, (low, high) in windows.items()},
         }
-        self.place: dict[str, Any] = dict(content["place"])
-        registered = content.get("registered")
-        matrix = None if registered is None else np.array(registered, dtype=float)
-        if matrix is not None:
-            if matrix.shape != (4, 4) or not np.isfinite(matrix).all() or list(matrix[3]) != [0, 0, 0, 1]:
-                raise ValueError
-            check_linear(matrix, "the session file")
-        self.choice: dict[str, Any] = {
-            "nudge": Nudge(**{key: _number(value) for key, value in content["nudge"].items()}),
-            "registered": matrix,
-            "restart": content.get("restart") is True,
-            "accept": content.get("accept") is True,
-            "corrections": {key: content["corrections"][key] for key in CORRECTIONS if key in content["corrections"]},
-            "windows": {
-                role: (_number(content["windows"][role][0]), _number(content["windows"][role][1]))
-                for role in ("mri", "functional")
-                if role in content["windows"]
-            },
-        }
-        self.state: dict[str, Any] = {key: content["state"][key] for key in _STATE if content["state"].get(key)}
 
 
 def write_session_file(case: Case, look: Mapping[str, Any]) -> bytes:
@@ -75,9 +122,10 @@ def write_session_file(case: Case, look: Mapping[str, Any]) -> bytes:
     for role, image in images.items():
         if image["series"] is not None:  # its folder's name may be a patient's
             image["name"] = role
-    state = {key: look[key] for key in _STATE if look.get(key) is not None}
-    if "rois" in state:
-        state["rois"] = [{key: value for key, value in roi.items() if key != "numbers"} for roi in state["rois"]]
+    state = {key: look[key] for key in PageState.model_fields if look.get(key) is not None}
+    for name in ("rois", "distances"):
+        if name in state:
+            state[name] = [{key: value for key, value in one.items() if key not in _MEASURED} for one in state[name]]
     content = {
         _KEY: _VERSION,
         "images": images,
@@ -96,23 +144,21 @@ def write_session_file(case: Case, look: Mapping[str, Any]) -> bytes:
 def read_session_file(content: bytes) -> SessionFile:
     """
     Raises:
-        InputError: it is none, or of another version.
+        InputError: it is none, or of another version; or a key that is unknown, missing or not what it must be.
     """
+    if len(content) > _MAX_BYTES:
+        raise InputError("the session file is larger than 1 MiB, so it is none of this viewer; open the images by hand")
     try:
-        if len(content) > _MAX_BYTES:
-            raise ValueError
         parsed = json.loads(content)
-        if parsed[_KEY] != _VERSION:
-            raise InputError("the session file is of another version of this viewer; open the images by hand")
-        return SessionFile(parsed)
-    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        if isinstance(error, InputError):
-            raise
+        version = parsed[_KEY]
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise InputError("not a session file of this viewer, or a damaged one; open the images by hand") from error
-
-
-def _number(value: Any) -> float:
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError
-    return number
+    if version != _VERSION:
+        raise InputError("the session file is of another version of this viewer; open the images by hand")
+    try:
+        return SessionFile.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "its content"
+        what = _WORDS.get(first["type"], f": {first['msg'].removeprefix('Value error, ')}")  # of a check of our own
+        raise InputError(f"the session file: {where}{what}; open the images by hand") from error

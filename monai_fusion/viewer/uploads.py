@@ -7,7 +7,7 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO
 
 from monai_fusion.data.unpacking import is_bomb
@@ -19,6 +19,7 @@ _MAX_FILES = 50_000
 _MAX_BYTES = 8 << 30  # of all files together, unpacked
 _SPARE = 1 << 30  # of the disk's room, which an upload leaves
 _BLOCK = 1 << 20
+_LONGEST = 255  # bytes of a name, on most file systems
 
 
 def save_uploads(uploads: Iterable[tuple[str, IO[bytes]]], folder: Path) -> None:
@@ -36,7 +37,7 @@ def save_uploads(uploads: Iterable[tuple[str, IO[bytes]]], folder: Path) -> None
         for name, stream in uploads:
             name = _plain(name)
             if zipfile.is_zipfile(stream):
-                room -= _unpack(stream, name, folder / PurePosixPath(name).stem, room)
+                room -= _unpack(stream, name, folder / name, room)
             else:
                 stream.seek(0)
                 room -= _copy(stream, folder / name, name, room)
@@ -47,10 +48,16 @@ def save_uploads(uploads: Iterable[tuple[str, IO[bytes]]], folder: Path) -> None
 
 
 def _plain(name: str) -> str:
-    """The last part of a name, as a browser may send the whole path."""
+    """The last part of a name, as a browser may send the whole path; what is not printable becomes an underscore.
+
+    A zip is unpacked into a folder of its own name, so that this is the only part of a path that an upload says.
+    """
     plain = name.replace("\\", "/").rpartition("/")[2].strip()
-    if plain in ("", ".", "..") or "\0" in plain:
+    plain = "".join(sign if sign.isprintable() else "_" for sign in plain)
+    if not plain.strip("."):
         raise InputError("the upload holds a file without a name; rename it and upload it again")
+    if len(plain.encode()) > _LONGEST:
+        raise InputError(f"{plain[:40]}...: its name is longer than {_LONGEST} bytes; rename it and upload it again")
     return plain
 
 
@@ -97,16 +104,16 @@ def _trusted_members(archive: zipfile.ZipFile, name: str, room: int) -> list[zip
 
 def _copy(stream: IO[bytes], path: Path, name: str, room: int) -> int:
     """Writes a file of `room` bytes at the most, whatever a zip's directory says of it; gives its size."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     size = 0
     try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with path.open("xb") as file:
             while block := stream.read(_BLOCK):
                 size += len(block)
                 if size > room:
                     raise _too_large(name)
                 file.write(block)
-    except FileExistsError as error:
+    except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
         raise InputError(f"{name}: there are two files of this name; upload them one after the other") from error
     return size
 

@@ -260,7 +260,7 @@ def test_corrections_change_the_suv_and_say_so(case: Case, session: Session) -> 
     tables = provenance(corrected)
     assert tables["SUV"]["Patient weight"] == "140 kg, edited"
     assert tables["Edited by hand"] == {"patient weight 140.0 (edited)": ""}
-    with pytest.raises(InputError, match="is no number"):
+    with pytest.raises(InputError, match="Weight heavy: give a number of kg above 0 and up to 500"):
         check_corrections({"patient_weight": "heavy"})
 
 

@@ -29,7 +29,7 @@ def test_takes_files_and_zips(tmp_path: Path) -> None:
     ]
     save_uploads(files, tmp_path)
     written = {str(path.relative_to(tmp_path)): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    assert written == {"1.dcm": b"one", "study/a/2.dcm": b"two", "study/b/2.dcm": b"three"}
+    assert written == {"1.dcm": b"one", "study.zip/a/2.dcm": b"two", "study.zip/b/2.dcm": b"three"}
 
 
 def test_takes_no_more_than_there_is_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -285,7 +285,7 @@ def test_images_of_which_no_pair_can_be_made(viewer: Viewer, server: Server, tmp
             assert str(server.temporary) not in told
             viewer.button("forget").click()
         viewer.button("demo").wait_for()
-        viewer.page.get_by_test_id("stTable").wait_for(state="hidden")
+        viewer.page.locator("table.plain").wait_for(state="hidden")
         deadline = time.monotonic() + 60
         while not server.files() <= before:
             assert time.monotonic() < deadline

@@ -134,7 +134,7 @@ class Viewer(StationPage):
 
     def refused(self) -> str:
         """The sentence in which the page says that it does not take something."""
-        alert = self.page.get_by_test_id("stAlert").or_(self.page.get_by_text("or smaller"))
+        alert = self.page.get_by_test_id("refused").or_(self.page.get_by_text("or smaller"))
         alert.first.wait_for()
         return str(alert.first.inner_text())
 
