@@ -639,16 +639,16 @@ def test_the_doors_run_what_they_are_given(pair: tuple[Path, Path], folder: Path
         assert door in security
     ran = folder / PROOF
     text = f"$__import__('os').system('touch {PROOF}')"
-    with pytest.raises(FusionError):
-        fuse(*pair, configuration={"axis": text})
+    assert (
+        fuse(*pair, configuration={"axis": text}).report["steps"]["inferer"]["axis"] == 0
+    )  # what the program ends with
     assert ran.is_file()
     ran.unlink()
-    assert call("fuse", *pair, "-o", folder / "out", "--set", f"axis={text}") == 3
+    assert call("fuse", *pair, "-q", "-o", folder / "out", "--set", f"axis={text}") == 0
     assert ran.is_file()
     ran.unlink()
     for path in ("%evil.json#run", "%evil.json#build"):
-        with pytest.raises(FusionError):
-            fuse(*pair, configuration={"axis": path})
+        fuse(*pair, configuration={"axis": path})
         assert ran.is_file()
         ran.unlink()
     with pytest.raises(InputError, match="functional_window is given as a whole; set one of the two"):

@@ -17,6 +17,8 @@ from monai_fusion.viewer.session import Session
 
 __all__ = ["dress", "guarded", "show_error", "show_table", "show_text", "this_session"]
 
+_SHORT = 20  # characters of a cell
+
 
 def this_session() -> Session:
     """The session of this browser tab."""
@@ -49,8 +51,14 @@ def show_table(rows: Sequence[Mapping[str, str]], heading: bool = True) -> None:
         heading: show the headings.
     """
     head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in rows[0])
-    body = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row.values())}</tr>" for row in rows)
-    st.html(f'<table class="plain">{f"<thead><tr>{head}</tr></thead>" if heading else ""}<tbody>{body}</tbody></table>')
+    head = f"<thead><tr>{head}</tr></thead>" if heading else ""
+    body = "".join(f"<tr>{''.join(map(_cell, row.values()))}</tr>" for row in rows)
+    st.html(f'<div class="table"><table class="plain">{head}<tbody>{body}</tbody></table></div>')
+
+
+def _cell(text: str) -> str:
+    """A date, a size or a name is not broken into lines."""
+    return f"<td{' class=short' if len(text) <= _SHORT else ''}>{html.escape(text)}</td>"
 
 
 def guarded(part: Callable[[], None]) -> Callable[[], None]:

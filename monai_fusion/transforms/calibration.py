@@ -25,13 +25,34 @@ def find_calibration(weights: str | Path, bundle_root: str | Path, metadata: Map
     bundle's ``models`` under ``models``, ``{NAME: {"calibration": ...}}``. Of any other file nothing is known, and its
     output is taken as it is (``"none"``), as that of the published program's weights; the id ``calibration`` of the
     configurations says otherwise.
+
+    Raises:
+        InputError: what the metadata says of the weights has an unknown key or another type.
     """
     path = Path(weights)
     if path.resolve().parent != (Path(bundle_root) / "models").resolve():
         return "none"
-    default: str = metadata["network_data_format"]["outputs"]["pred"]["calibration"]
-    calibration: str = metadata.get("models", {}).get(path.stem, {}).get("calibration", default)
-    return calibration
+    known = {"model": _output_of(metadata).get("calibration")}
+    models = metadata.get("models", {})
+    for name, facts in models.items() if isinstance(models, Mapping) else [("models", models)]:
+        if not isinstance(facts, Mapping) or facts.keys() - {"calibration"}:
+            raise InputError(f"the bundle's metadata: models: {name}: {facts!r}: give {{'calibration': NAME}} alone")
+        known[name] = facts.get("calibration", known["model"])
+    for name, calibration in known.items():
+        if calibration not in CALIBRATIONS:
+            raise InputError(
+                f"the bundle's metadata: calibration of {name}: {calibration!r}: give one of {', '.join(CALIBRATIONS)}"
+            )
+    return str(known.get(path.stem, known["model"]))
+
+
+def _output_of(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        output: Mapping[str, Any] = metadata["network_data_format"]["outputs"]["pred"]
+        output.get("calibration")
+    except (LookupError, TypeError, AttributeError) as error:
+        raise InputError("the bundle's metadata: network_data_format: outputs: pred is missing") from error
+    return output
 
 
 class CalibrateOutputd(MapTransform):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,7 +35,8 @@ def check_corrections(texts: Mapping[str, str]) -> dict[str, Any]:
     for name, text in texts.items():
         if name not in CORRECTIONS:
             raise InputError(f"{name}: cannot be corrected; there is {', '.join(CORRECTIONS)}")
-        text = text.strip().replace(",", ".")
+        text = text.strip()
         if text:
-            values[name] = read_option(name, text, CORRECTIONS[name].partition(",")[0])
+            decimal = text.replace(",", ".") if re.fullmatch(r"\d+,\d+", text) else text  # as many countries write it
+            values[name] = read_option(name, decimal, CORRECTIONS[name].partition(",")[0])
     return values
