@@ -12,7 +12,7 @@ from station import station
 from monai_fusion.viewer import actions
 from monai_fusion.viewer.corrections import CORRECTIONS, are_possible, check_corrections
 from monai_fusion.viewer.measure import table
-from monai_fusion.viewer.nudge import Nudge
+from monai_fusion.viewer.nudge import REACH_DEGREES, REACH_MM, Nudge
 from monai_fusion.viewer.page_state import read_page_state, read_request
 from monai_fusion.viewer.provenance import provenance
 from monai_fusion.viewer.slice_metrics import slice_metrics
@@ -27,7 +27,6 @@ _MEASURED = {
 }  # fmt: skip
 _SHIFTS = {"right": "Right (+) or left, mm", "front": "Front (+) or back, mm", "up": "Up (+) or down, mm"}
 _TURNS = {"pitch": "Nod, degrees", "roll": "Tilt, degrees", "yaw": "Turn, degrees"}
-_REACH_MM, _REACH_DEGREES = 30.0, 20.0
 
 
 @st.fragment
@@ -129,7 +128,7 @@ def _position() -> None:
     with st.form("nudge", border=False):
         now = case.choice.nudge
         values = {}
-        for column, names, reach in zip(st.columns(2), (_SHIFTS, _TURNS), (_REACH_MM, _REACH_DEGREES)):
+        for column, names, reach in zip(st.columns(2), (_SHIFTS, _TURNS), (REACH_MM, REACH_DEGREES)):
             for name, label in names.items():
                 values[name] = column.slider(
                     label, -reach, reach, float(getattr(now, name)), 0.5, "%.1f", key=f"nudge-{name}"

@@ -10,7 +10,10 @@ from scipy.spatial.transform import Rotation
 
 from monai_fusion.data.source import LPS_TO_RAS
 
-__all__ = ["Nudge", "size_of_motion"]
+__all__ = ["REACH_DEGREES", "REACH_MM", "Nudge", "size_of_motion"]
+
+#: How far an image can be moved and turned by hand, to either side.
+REACH_MM, REACH_DEGREES = 30.0, 20.0
 
 
 @dataclass(frozen=True)

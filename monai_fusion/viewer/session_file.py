@@ -17,7 +17,7 @@ from monai_fusion.data.transform_file import check_linear
 from monai_fusion.errors import InputError
 from monai_fusion.options import check_option
 from monai_fusion.viewer.case import Case
-from monai_fusion.viewer.nudge import Nudge
+from monai_fusion.viewer.nudge import REACH_DEGREES, REACH_MM, Nudge
 from monai_fusion.viewer.page_state import PageState, Strict, Windows
 
 __all__ = ["KeptImage", "SessionFile", "read_session_file", "write_session_file"]
@@ -48,8 +48,8 @@ class _Place(Strict):
     folder: Annotated[str, Field(max_length=4096)] | None = None
 
 
-_Shift = Annotated[float, Field(ge=-1000, le=1000)]  # mm
-_Turn = Annotated[float, Field(ge=-360, le=360)]  # degrees
+_Shift = Annotated[float, Field(ge=-REACH_MM, le=REACH_MM)]
+_Turn = Annotated[float, Field(ge=-REACH_DEGREES, le=REACH_DEGREES)]
 
 
 class _Nudge(Strict):

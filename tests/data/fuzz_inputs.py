@@ -90,8 +90,11 @@ def _session(folder: Path) -> dict[str, Any]:
     from monai_fusion.viewer.session_file import read_session_file
 
     view = read_session_file(_only(folder).read_bytes())
-    state = json.dumps([view.images, view.place, view.choice["corrections"], view.state], sort_keys=True)
-    return {"state": state, "windows": repr(view.choice["windows"]), "nudge": repr(view.choice["nudge"])}
+    return {
+        "all": view.model_dump_json(by_alias=True),
+        "windows": repr(view.choice["windows"]),
+        "nudge": repr(view.choice["nudge"]),
+    }
 
 
 def _upload(folder: Path) -> dict[str, Any]:
@@ -202,6 +205,7 @@ def _weights_file() -> dict[str, bytes]:
 
 def _session_file() -> dict[str, bytes]:
     images = {role: {"series": f"1.2.{i}", "name": role, "sha256": "0" * 64} for i, role in enumerate(_ROLES)}
+    roi = {"id": "R1", "kind": "sphere", "center": [0, 0, 0], "radius": 9}
     content = {
         "monai_fusion_view": 1,
         "images": images,
@@ -212,7 +216,7 @@ def _session_file() -> dict[str, bytes]:
         "accept": False,
         "corrections": {},
         "windows": {"mri": [0, 900], "functional": [0, 10]},
-        "state": {"crosshair": [1, 2, 3], "palette": "hot_iron", "rois": [{"kind": "sphere"}]},
+        "state": {"crosshair": [1, 2, 3], "palette": "hot_iron", "rois": [roi]},
     }
     return {"view.session.json": json.dumps(content, indent=1).encode()}
 

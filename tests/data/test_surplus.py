@@ -101,7 +101,7 @@ def test_deep_nesting(tmp_path: Path) -> None:
 
 
 def test_session_with_a_number_that_is_too_large() -> None:
-    images = {role: {} for role in ("mri", "functional")}
+    images = {role: {"series": None, "name": role, "sha256": "0" * 64} for role in ("mri", "functional")}
     windows = {"mri": [0, 10**400]}
     content = {
         "monai_fusion_view": 1,
@@ -111,7 +111,7 @@ def test_session_with_a_number_that_is_too_large() -> None:
         "corrections": {},
         "windows": windows,
     }
-    with pytest.raises(InputError, match="not a session file"):
+    with pytest.raises(InputError, match=r"the session file: windows.mri.1: "):
         read_session_file(json.dumps({**content, "state": {}}).encode())
     content["windows"] = {"mri": [0, 10**40]}
     assert read_session_file(json.dumps({**content, "state": {}}).encode()).choice["windows"] == {"mri": (0.0, 1e40)}

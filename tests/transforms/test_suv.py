@@ -306,13 +306,13 @@ def test_a_window_in_the_wrong_unit_is_warned_about(pair: tuple[Path, Path]) -> 
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--patient-weight", "0"), "patient_weight"),
-        (("--patient-weight", "nan"), "patient_weight"),
-        (("--patient-weight", "501"), "patient_weight"),
+        (("--patient-weight", "0"), "--patient-weight 0.0: give a number of kg"),
+        (("--patient-weight", "nan"), "--patient-weight nan: give a number of kg"),
+        (("--patient-weight", "501"), "--patient-weight 501.0: give a number of kg"),
         (("--injected-dose", "370e6"), "of MBq"),
         (("--injection-time", "ten"), "HHMMSS"),
-        (("--patient-sex", "m"), "M, F or O"),
-        (("--functional-unit", "SUL"), "choose auto"),
+        (("--patient-sex", "m"), "give one of M, F, O"),
+        (("--functional-unit", "SUL"), "give one of auto, native, SUVbw"),
         (("--injection-time", "20260101120000", "--functional-unit", "SUVbw"), "after the scan"),
     ],
 )
