@@ -19,8 +19,8 @@ CLEAR = "\x1b[2J"
 
 def test_what_the_terminal_cannot_show() -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    tell(f"Müller\n{CLEAR}山\udcff", stream)
-    assert stream.buffer.getvalue() == rb"M\xfcller" + b"\n" + rb"\x1b[2J\u5c71\udcff" + b"\n"  # type: ignore[attr-defined]
+    tell("Müller", f"{CLEAR}山\n\udcff", stream=stream)
+    assert stream.buffer.getvalue() == rb"M\xfcller" + b"\n" + rb"\x1b[2J\u5c71\n\udcff" + b"\n"  # type: ignore[attr-defined]
 
 
 def test_commands_print_in_one_place() -> None:
@@ -47,6 +47,43 @@ def test_names_of_files(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> No
     assert "\x1b" not in told
     assert told.count(r"\x1b[2J") >= 2
     assert (out / "report.json").is_file()
+
+
+@pytest.mark.parametrize("arguments", [("fuse", f"--evil{CLEAR}\nforged"), ("inspect", "a", f"--evil{CLEAR}\nforged")])
+def test_names_that_are_taken_for_options(arguments: tuple[str, ...], capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(list(arguments))
+    told = capfd.readouterr().err
+    assert "\x1b" not in told
+    assert "\nforged" not in told
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_header_begins_no_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A warning that quotes one is a line, whatever the header holds."""
+    monkeypatch.setattr(pydicom.config.settings, "writing_validation_mode", pydicom.config.IGNORE)
+    monkeypatch.setattr(pydicom.config.settings, "reading_validation_mode", pydicom.config.IGNORE)
+    study = tmp_path / "study"
+    for role, name, volume in zip(("mri", "pet"), ("MR", "PT"), head((20, 24, 6))):
+        for file in save_dicom(study / role, volume, AFFINE, name, role).iterdir():
+            dataset = pydicom.dcmread(file)
+            dataset.Units = f"E{CLEAR}\nforged"
+            dataset.save_as(file)
+    assert cli.main(["fuse", str(study / "mri"), str(study / "pet"), "-q", "-o", str(tmp_path / "out")]) == 0
+    told = capfd.readouterr().err
+    assert told.count("\n") == 1
+    assert r"\x1b[2J\nFORGED" in told
+
+
+def test_the_name_of_a_subject_begins_no_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for what, name in (("anat", "T1w"), ("pet", "pet")):
+        file = tmp_path / "bids" / "sub-x\npair       sub-forged" / what / f"a_{name}.nii"
+        file.parent.mkdir(parents=True)
+        file.touch()
+    assert cli.main(["cohort", str(tmp_path / "bids"), "-o", str(tmp_path / "out"), "--dry-run", "--paths"]) == 0
+    assert sum(line.startswith("pair ") for line in capfd.readouterr().out.splitlines()) == 1
 
 
 def test_names_in_a_zip(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -21,6 +21,7 @@ from monai_fusion.cli.send import add_send
 from monai_fusion.cli.terminal import tell
 from monai_fusion.cli.view import add_view
 from monai_fusion.errors import FusionError, InputError, OutputError
+from monai_fusion.escaping import printable
 
 __all__ = ["main"]
 
@@ -44,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FusionError as error:
         return _complain(error, 1)
     except KeyboardInterrupt:
-        tell("monai-fusion: interrupted, nothing unfinished was left", sys.stderr)
+        tell("monai-fusion: interrupted, nothing unfinished was left", stream=sys.stderr)
         return _EXIT_INTERRUPTED
     return code or 0
 
@@ -55,12 +56,19 @@ def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
 
 
 def _complain(error: Exception, code: int) -> int:
-    tell(f"monai-fusion: {error}", sys.stderr)
+    tell(f"monai-fusion: {error}", stream=sys.stderr)
     return code
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with an option on one line: its value may be the name of a file."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="monai-fusion",
         description="Fuses MRI with PET or SPECT by the MMDRFuse student. For research use only.",
     )

@@ -99,7 +99,7 @@ def _cohort(args: argparse.Namespace) -> int:
     progress = not args.quiet and sys.stderr.isatty()
     pairing = find_studies(source, rules, progress)
     if args.dry_run:
-        tell(format_pairing(pairing, args.paths))
+        tell(*format_pairing(pairing, args.paths))
         return 0
     if not args.quiet:
         tell(summarize(pairing))

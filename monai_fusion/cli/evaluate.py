@@ -88,5 +88,5 @@ def _evaluate(args: argparse.Namespace) -> int:
         values["progress"] = False
     done = evaluate(args.dataset, args.output, args.method or ["model"], args.bundle, **values)
     if not args.quiet:
-        tell(f"{done.table}\nthe results are in {args.output}")
+        tell(*done.table.split("\n"), f"the results are in {args.output}")
     return done.exit_code

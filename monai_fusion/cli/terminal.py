@@ -10,19 +10,19 @@ from monai_fusion.escaping import printable
 __all__ = ["tell", "warn"]
 
 
-def tell(text: str, stream: TextIO | None = None) -> None:
-    """Prints lines; what a terminal would obey, or cannot show, is written as an escape.
+def tell(*lines: str, stream: TextIO | None = None) -> None:
+    """Prints lines; what a terminal would obey, or cannot show, is an escape; so is the end of a line within one.
 
     Args:
-        text: lines, separated by ``"\\n"``.
+        lines: each on one line.
         stream: standard output by default.
     """
     stream = sys.stdout if stream is None else stream
-    lines = "\n".join(map(printable, text.split("\n")))
+    text = "\n".join(map(printable, lines))
     encoding = stream.encoding or "utf-8"
-    print(lines.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+    print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
 
 
 def warn(text: str) -> None:
     """Prints a warning to standard error."""
-    tell(f"warning: {text}", sys.stderr)
+    tell(f"warning: {text}", stream=sys.stderr)

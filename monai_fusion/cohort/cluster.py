@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -83,11 +84,38 @@ def connect(scheduler: str | None, workers: int, dashboard: bool) -> Iterator[Cl
     Raises:
         InputError: no scheduler answers, or what the dashboard needs is missing.
     """
+    if dashboard:
+        _require_bokeh()
+    with _not_importing_from_here():
+        yield from _connected(scheduler, workers, dashboard)
+
+
+@contextmanager
+def _not_importing_from_here() -> Iterator[None]:
+    """Processes that are started within import nothing from the working folder, where a file called ``weakref.py`` may
+    lie beside the manifest.
+
+    Python heeds ``PYTHONSAFEPATH`` from 3.11 on; an earlier one is put into a folder where nobody else can write.
+    """
+    before, folder = os.environ.get("PYTHONSAFEPATH"), os.getcwd()
+    os.environ["PYTHONSAFEPATH"] = "1"
+    if sys.version_info < (3, 11):
+        os.chdir(os.path.dirname(sys.executable))
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = before
+        if sys.version_info < (3, 11):
+            os.chdir(folder)
+
+
+def _connected(scheduler: str | None, workers: int, dashboard: bool) -> Iterator[Client]:
     import dask
     from distributed import Client, LocalCluster
 
-    if dashboard:
-        _require_bokeh()
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # names tasks and files
     with dask.config.set(_CONFIGURATION):
         if scheduler is not None:

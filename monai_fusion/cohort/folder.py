@@ -48,6 +48,8 @@ class CohortFolder:
             if not self.store.exists() and any(self._is_foreign(entry) for entry in self.path.iterdir()):
                 raise OutputError(f"{self.path}: holds something else than a cohort's results; choose another folder")
             self.studies.mkdir(exist_ok=True)
+            for folder in (self.studies, *self.studies.iterdir()):
+                _check_no_link(folder)
         except Timeout as error:
             raise OutputError(
                 f"{self.path}: another run is at work in it; wait for its end, or choose another folder"
@@ -77,10 +79,17 @@ class CohortFolder:
     def sweep(self, study_id: str | None = None) -> None:
         """Removes what processes that were killed left unfinished, of one study or of all."""
         for folder in [self.studies / study_id] if study_id else list(self.studies.glob("*")):
+            _check_no_link(folder)
             for unfinished in folder.glob(".*.unfinished-*"):
                 shutil.rmtree(unfinished, ignore_errors=True)
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
+
+
+def _check_no_link(folder: Path) -> None:
+    """What is removed or written below a link is somebody else's."""
+    if folder.is_symlink():
+        raise OutputError(f"{folder}: is a link; a run makes none, choose another folder or remove it")
 
 
 def flush(folder: Path) -> None:

@@ -58,7 +58,7 @@ class StudyFuser:
             folder.sweep(study.id)
             _check_there(study)
             key = hash_study(self._opening.fingerprint, study)
-            if folder.holds(study.id, key):
+            if folder.holds(study.id, key) and _warnings(folder.results(study.id, key)) is not None:
                 computed = False
             elif (needed := estimate_memory(study)) > self._opening.memory:
                 state = SKIPPED
@@ -87,7 +87,7 @@ class StudyFuser:
             state,
             key,
             reason,
-            _warnings(folder.results(study.id, key or "")) if state == DONE else (),
+            (_warnings(folder.results(study.id, key or "")) or ()) if state == DONE else (),
             computed,
             time.monotonic() - began[0],
             time.process_time() - began[1],
@@ -113,9 +113,14 @@ def _writing() -> Iterator[None]:
         raise OutputError(f"the results cannot be written ({error.strerror})") from error
 
 
-def _warnings(results: Path) -> tuple[str, ...]:
-    """Of the report, which is there: whether this process wrote it makes no difference."""
-    return tuple(json.loads((results / "report.json").read_text(encoding="utf-8"))["warnings"])
+def _warnings(results: Path) -> tuple[str, ...] | None:
+    """Of the report, which is there; None if it is none of ours: it may have been changed since it was written."""
+    try:
+        warnings = json.loads((results / "report.json").read_text(encoding="utf-8"))["warnings"]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+    whole = isinstance(warnings, list) and all(isinstance(warning, str) for warning in warnings)
+    return tuple(warnings) if whole else None
 
 
 def _check_there(study: Study) -> None:

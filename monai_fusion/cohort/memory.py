@@ -33,14 +33,14 @@ def _count_voxels(paths: tuple[Path, ...], series: str | None, role: str) -> int
 
     from monai_fusion.data.dicom_index import find_series
     from monai_fusion.data.dicom_series import choose_series
-    from monai_fusion.data.picture import PICTURE_SUFFIXES
+    from monai_fusion.data.picture_formats import PICTURE_FORMATS, PICTURE_SUFFIXES
 
     name = paths[0].name.lower()
     try:
         if paths[0].is_file() and name.endswith((".nii", ".nii.gz")):
             return math.prod(nib.load(paths[0]).shape[:3])  # type: ignore[attr-defined]
         if paths[0].is_file() and name.endswith(PICTURE_SUFFIXES):
-            with Image.open(paths[0]) as picture:
+            with Image.open(paths[0], formats=PICTURE_FORMATS) as picture:
                 return math.prod(picture.size)
         found = find_series(paths[0] if len(paths) == 1 else list(paths))
         chosen, _ = choose_series(found, series, role, name)

@@ -91,7 +91,7 @@ def summarize(pairing: StudyPairing) -> str:
     return text + "".join(f"; {n} x {why}" for why, n in kinds.most_common())
 
 
-def format_pairing(pairing: StudyPairing, paths: bool = False) -> str:
+def format_pairing(pairing: StudyPairing, paths: bool = False) -> list[str]:
     """What was paired and what was not, a line each.
 
     Args:
@@ -107,7 +107,7 @@ def format_pairing(pairing: StudyPairing, paths: bool = False) -> str:
         lines.append(f"left over  {left.what}: {left.why}")
         if paths:
             lines.append(f"           {left.path}")
-    return "\n".join(lines)
+    return lines
 
 
 def _place(files: tuple[Path, ...]) -> str:

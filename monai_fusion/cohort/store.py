@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import TracebackType
@@ -85,6 +86,7 @@ class ResultStore:
         self.path = path
         with self._telling():
             self._database = sqlite3.connect(path, isolation_level=None)
+            self._database.execute("PRAGMA trusted_schema = OFF")
             self._prepare()
             self._file = os.stat(path)
 
@@ -92,8 +94,13 @@ class ResultStore:
         application, version = (self._value(f"PRAGMA {name}") for name in ("application_id", "user_version"))
         if self._value("SELECT count(*) FROM sqlite_master") == 0:
             self._database.executescript(f"BEGIN;{_SCHEMA}COMMIT;")
-        elif (application, version) != (_APPLICATION, _VERSION):
+        elif (application, version) != (_APPLICATION, _VERSION) or self._tables(self._database) != _own_tables():
             raise OutputError(f"{self.path}: is not a store of this version of monai-fusion; choose another folder")
+
+    @staticmethod
+    def _tables(database: sqlite3.Connection) -> set[tuple[str, ...]]:
+        """All that the file defines: no view or trigger may be among it."""
+        return set(database.execute("SELECT type, name, sql FROM sqlite_master"))
 
     def _value(self, query: str) -> int:
         [(value,)] = self._database.execute(query)
@@ -171,11 +178,19 @@ class ResultStore:
     def _checked(self, row: dict[str, Any]) -> StoredStudy:
         """The id and the key become the names of folders."""
         try:
-            warnings = tuple(map(str, json.loads(row["warnings"])))
-            if not all(is_folder_name(row[name]) for name in ("id", "key") if row[name] is not None):
+            warnings = json.loads(row["warnings"])
+            whole = isinstance(warnings, list) and all(isinstance(warning, str) for warning in warnings)
+            named = all(is_folder_name(row[name]) for name in ("id", "key") if row[name] is not None)
+            if not whole or not named or not all(math.isfinite(row[name]) for name in ("seconds", "peak_mib")):
                 raise ValueError
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise OutputError(
                 f"{self.path}: holds a study that no run wrote; choose another folder, or remove it"
             ) from error
-        return StoredStudy(**{**row, "warnings": warnings})
+        return StoredStudy(**{**row, "warnings": tuple(warnings)})
+
+
+def _own_tables() -> set[tuple[str, ...]]:
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.executescript(_SCHEMA)
+        return ResultStore._tables(database)

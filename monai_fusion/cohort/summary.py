@@ -117,9 +117,12 @@ def _contact_sheets(folder: CohortFolder, done: Sequence[StoredStudy]) -> list[s
         sheet = next((results / name for name in ("contact_sheet.png", "fused.png") if (results / name).exists()), None)
         if sheet is None:
             continue
-        with Image.open(sheet) as image:
-            small = image.convert("RGB")
-            small.thumbnail((_SHEET_WIDTH, _SHEET_WIDTH))
+        try:
+            with Image.open(sheet, formats=("PNG",)) as image:
+                small = image.convert("RGB")
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # it was changed since it was written
+            continue
+        small.thumbnail((_SHEET_WIDTH, _SHEET_WIDTH))
         file = io.BytesIO()
         small.save(file, "JPEG", quality=80)
         data = base64.b64encode(file.getvalue()).decode()

@@ -43,7 +43,8 @@ class _StudyProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,  # what libraries print may name the patient
                 stderr=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONSAFEPATH": "1"},
+                env={**os.environ, "PYTHONSAFEPATH": "1"},  # imports nothing from the working folder
+                cwd=os.path.dirname(sys.executable),  # nor does a Python before 3.11, which knows no such variable
                 start_new_session=True,  # to be ended with all that it starts
             )
         self._pipe.send((opening, number))

@@ -7,16 +7,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from monai_fusion.data.picture_formats import PICTURE_FORMATS
 from monai_fusion.data.source import Source, hash_files
 from monai_fusion.data.unpacking import is_bomb
 from monai_fusion.errors import InputError
 
-__all__ = ["PICTURE_FORMATS", "PICTURE_SUFFIXES", "read_picture", "write_png"]
-
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
-
-#: Whatever its name says, no other format reaches a decoder: Pillow hands some to programs outside.
-PICTURE_FORMATS = ("PNG", "JPEG", "TIFF")
+__all__ = ["read_picture", "write_png"]
 
 
 def read_picture(path: Path) -> Source:

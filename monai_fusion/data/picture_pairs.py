@@ -21,7 +21,7 @@ from typing import Literal
 import torch
 from PIL import Image
 
-from monai_fusion.data.picture import PICTURE_SUFFIXES
+from monai_fusion.data.picture_formats import PICTURE_FORMATS, PICTURE_SUFFIXES
 from monai_fusion.errors import InputError
 from monai_fusion.metrics.protocol import read_grey
 
@@ -113,7 +113,7 @@ def _find_roles(folder: Path) -> Mapping[str, str]:
 def _may_be_two_squares(path: Path) -> bool:
     """Twice as wide as high, or not readable: then reading it will tell."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=PICTURE_FORMATS) as image:
             return image.width == 2 * image.height
     except Exception:  # Pillow raises many kinds
         return True

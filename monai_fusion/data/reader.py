@@ -101,7 +101,8 @@ class SourceReader(ImageReader):
     def read_source(self, path: Path | list[Path]) -> Source:
         """Reads by the kind of file, unchecked."""
         from monai_fusion.data.nifti import read_nifti
-        from monai_fusion.data.picture import PICTURE_SUFFIXES, read_picture
+        from monai_fusion.data.picture import read_picture
+        from monai_fusion.data.picture_formats import PICTURE_SUFFIXES
 
         paths = path if isinstance(path, list) else [path]
         for each in paths:

@@ -52,11 +52,11 @@ class StreamedPatches(Dataset[dict[str, torch.Tensor]]):
     def __init__(self, address: str | Path) -> None:
         self.address = str(address)
         try:
-            group = _zarr().open_group(self.address, mode="r")
+            group = _zarr().open_group(self.address, mode="r", zarr_format=3)  # version 2 has codecs that unpickle
             self._patches, crc32 = group["patches"], group["crc32"]
             self.facts: dict[str, Any] = dict(group.attrs)
             self.shape = tuple(self._patches.shape)
-            self._crc32 = np.asarray(crc32[:])
+            self._crc32 = np.asarray(crc32[:]) if crc32.dtype == np.uint32 else np.zeros(0, np.uint32)
         except InputError:
             raise
         except Exception as error:  # of the file system's driver, of many kinds

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from monai_fusion.data.picture import PICTURE_SUFFIXES
+from monai_fusion.data.picture_formats import PICTURE_SUFFIXES
 from monai_fusion.errors import InputError
 from monai_fusion.metrics.protocol import read_grey
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from monai_fusion.data.picture_formats import PICTURE_FORMATS
 from monai_fusion.errors import InputError
 
 __all__ = ["PROTOCOLS", "clip_to_8bit", "luma_8bit", "read_grey", "stretch_to_8bit"]
@@ -49,7 +50,7 @@ def read_grey(path: Path | str) -> torch.Tensor:
         InputError: not readable, or not 8-bit grey or RGB.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=PICTURE_FORMATS) as image:
             if image.format == "JPEG":
                 image.draft("L", image.size)
             if image.mode not in ("L", "LA", "P", "RGB", "RGBA"):

@@ -6,6 +6,7 @@ in the page's thread.
 
 from __future__ import annotations
 
+import json
 import secrets
 import shutil
 import threading
@@ -153,14 +154,18 @@ def open_session_file(session: Session, service: Service, file: SessionFile) -> 
 
 
 def measured(case: Case, rois: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Regions with their numbers; what is no region is left out."""
-    done = []
+    """Regions with their numbers; what is no region is left out, and what was measured before is not measured again."""
+    done, measured = [], {}
     for roi in rois:
+        place = json.dumps([roi.get(name) for name in ("kind", "center", "radius", "plane")])
         try:
-            numbers = measure_roi(roi, case.mri, case.functional, case.grid.affine)
+            numbers = case.measured.get(place) or measure_roi(roi, case.mri, case.functional, case.grid.affine)
         except InputError:
             continue
+        measured[place] = numbers
         done.append({**roi, "numbers": numbers})
+    case.measured.clear()
+    case.measured.update(measured)
     return done
 
 

@@ -93,12 +93,14 @@ class Case:
         pair: what was read.
         result: of the fusion.
         sources: its two images.
+        measured: the numbers of the regions that were asked for last, see `actions.measured`.
     """
 
     choice: Choice
     pair: ReadPair
     result: FusionResult
     sources: Sources
+    measured: dict[str, dict[str, Any]] = field(default_factory=dict, compare=False)
 
     @property
     def mri(self) -> Voxels:

@@ -55,7 +55,7 @@ def find_images(path: Path) -> list[FoundImage]:
     Raises:
         InputError: there is none, or a file is damaged.
     """
-    from monai_fusion.data.picture import PICTURE_SUFFIXES
+    from monai_fusion.data.picture_formats import PICTURE_SUFFIXES
 
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
     images = [_nifti(file) for file in files if file.name.lower().endswith((".nii", ".nii.gz"))]
@@ -126,7 +126,7 @@ def _nifti(file: Path) -> FoundImage:
 def _picture(file: Path) -> FoundImage:
     from PIL import Image
 
-    from monai_fusion.data.picture import PICTURE_FORMATS
+    from monai_fusion.data.picture_formats import PICTURE_FORMATS
 
     try:
         with Image.open(file, formats=PICTURE_FORMATS) as picture:

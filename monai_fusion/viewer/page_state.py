@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,8 @@ PALETTES = (*COLOR_MAPS, "inverse_grey")
 
 _FAR = 1e6  # mm or voxels: no image reaches so far
 _MANY = 1000  # regions, distances
+_LARGE = 500.0  # mm: no patient holds a larger region
+_VOLUME = 1e9  # mm³ of all regions: measuring takes the longer, the more voxels they hold
 
 
 class Strict(BaseModel):
@@ -38,7 +41,7 @@ Plane = Literal["sagittal", "coronal", "axial"]
 Image = Literal["mri", "functional", "fused"]
 Source = Literal["mri", "functional", "network", "network_grey", "alpha"]
 Pair = Annotated[list[Source], Field(min_length=2, max_length=2)]
-Name = Annotated[str, Field(pattern=r"^[RD][0-9]{1,6}$")]
+Name = Annotated[str, Field(pattern=r"^[RD][0-9]{1,9}$")]
 
 
 class Windows(Strict):
@@ -86,7 +89,7 @@ class _Region(Strict):
     id: Name
     kind: Literal["sphere", "circle"]
     center: Point
-    radius: Annotated[float, Field(gt=0, le=_FAR)]
+    radius: Annotated[float, Field(gt=0, le=_LARGE)]
     plane: Plane | None = None
 
 
@@ -97,6 +100,12 @@ class _Distance(Strict):
     plane: Plane | None = None
 
 
+def _check_volume(regions: list[_Region]) -> list[_Region]:
+    if sum(4 / 3 * math.pi * region.radius**3 for region in regions) > _VOLUME:
+        raise ValueError("the regions are larger than any patient")
+    return regions
+
+
 class PageState(Strict):
     """All of it is optional: what is missing is as it is at the beginning."""
 
@@ -104,12 +113,12 @@ class PageState(Strict):
     windows: Windows | None = None
     palette: Palette | None = None
     layout: _Layout | None = None
-    rois: Annotated[list[_Region], Field(max_length=_MANY)] | None = None
+    rois: Annotated[list[_Region], Field(max_length=_MANY), AfterValidator(_check_volume)] | None = None
     distances: Annotated[list[_Distance], Field(max_length=_MANY)] | None = None
 
     def plain(self) -> dict[str, Any]:
         """As JSON values; without what is missing."""
-        return self.model_dump(by_alias=True, exclude_unset=True, mode="json")
+        return self.model_dump(by_alias=True, exclude_none=True, mode="json")
 
 
 class Request(Strict):
@@ -130,7 +139,7 @@ def read_page_state(said: Mapping[str, Any]) -> dict[str, Any]:
     known: dict[str, Any] = dict.fromkeys(PageState.model_fields)
     for name in known:
         try:
-            known[name] = PageState.model_validate({name: said.get(name)}).plain()[name]
+            known[name] = PageState.model_validate({name: said.get(name)}).plain().get(name)
         except ValidationError:
             continue
     return known

@@ -52,11 +52,11 @@ def test_bids(tmp_path: Path) -> None:
     assert [s.id for s in find_studies(root, PairingRules(functional="*trc-FDG*")).studies] == ["sub-03_ses-a"]
     across = find_studies(root, PairingRules(across_sessions=True))
     assert [s.id for s in across.studies] == ["sub-01", "sub-02"]
-    listed = format_pairing(pairing)
+    listed = "\n".join(format_pairing(pairing))
     assert listed.startswith("1 pairs, 4 left over")
     assert "pair       sub-01\n" in listed
     assert str(tmp_path) not in listed
-    assert str(tmp_path) in format_pairing(pairing, paths=True)
+    assert str(tmp_path) in "\n".join(format_pairing(pairing, paths=True))
     with pytest.raises(InputError, match="no two images could be paired"):
         find_studies(root, PairingRules(mri="*T2w*"))
 

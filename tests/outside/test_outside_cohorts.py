@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from payloads import TEXTS, call, folder, pair, refusal  # noqa: F401 - fixtures
+from payloads import PROOF, TEXTS, call, folder, pair, refusal  # noqa: F401 - fixtures
 
 import monai_fusion
 from monai_fusion import cli
@@ -104,7 +107,7 @@ def test_names_in_a_bids_tree(text: str, folder: Path, pair: tuple[Path, Path]) 
     assert f"sub-{text}" in page.text
     [link] = page.links
     assert (folder / "out" / unquote(link)).is_file()
-    assert cli.terminal.printable(text) in cli.terminal.printable(format_pairing(pairing, paths=True))
+    assert cli.terminal.printable(text) in cli.terminal.printable("".join(format_pairing(pairing, paths=True)))
 
 
 def test_a_store_that_was_changed(folder: Path) -> None:
@@ -113,17 +116,95 @@ def test_a_store_that_was_changed(folder: Path) -> None:
     cohort.path.mkdir()
     with ResultStore(cohort.store) as store:
         store.record("a", Outcome("done", "key"), "", "")
-    for change in ("key = '../../x'", "key = '..'", "id = '../x'", "id = ''"):
+    changes = ["key = '../../x'", "key = '..'", "id = '../x'", "id = ''", "warnings = '5'", "warnings = '[5]'"]
+    for change in (*changes, "warnings = 'no JSON'"):
         with sqlite3.connect(cohort.store) as database:
             database.execute("PRAGMA foreign_keys = OFF")
-            before = database.execute("SELECT id, key FROM study").fetchone()
+            before = database.execute("SELECT id, key, warnings FROM study").fetchone()
             database.execute(f"UPDATE study SET {change}")
             database.execute("UPDATE effort SET id = (SELECT id FROM study)")
         with ResultStore(cohort.store) as store, pytest.raises(OutputError, match="holds a study that no run wrote"):
             store.studies()
         with sqlite3.connect(cohort.store) as database:
-            database.execute("UPDATE study SET id = ?, key = ?", before)
+            database.execute("UPDATE study SET id = ?, key = ?, warnings = ?", before)
             database.execute("UPDATE effort SET id = ?", before[:1])
+    with sqlite3.connect(cohort.store) as database:
+        database.execute("UPDATE effort SET seconds = 9e999")
+    with ResultStore(cohort.store) as store, pytest.raises(OutputError, match="holds a study that no run wrote"):
+        store.studies()
+    with sqlite3.connect(cohort.store) as database:  # asked for a row, it would count for ever
+        endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
+        database.execute("DROP TABLE study")
+        columns = "i AS id, 'done' AS state, 'k' AS key, '' AS reason, '' AS cause, '[]' AS warnings"
+        database.execute(f"CREATE VIEW study AS {endless} SELECT {columns} FROM n WHERE i < 0")
+    with pytest.raises(OutputError, match="is not a store of this version"):
+        ResultStore(cohort.store)
+
+
+def run_cohort(folder: Path) -> tuple[int, str]:
+    """As a user runs it in a folder: manifest and results there."""
+    program = "import sys; sys.path.remove(''); from monai_fusion.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", program, "cohort", "studies.csv", "-o", "out", "--workers", "1"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(monai_fusion.__file__).parents[1]), "PATH": f"{folder}:/bin"}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_whole_run(folder: Path, pair: tuple[Path, Path]) -> None:
+    """Nothing is imported from the folder where it runs; what an earlier run left is looked at, and made anew."""
+    pytest.importorskip("distributed", reason="the extra cohort is not installed")
+    for module in ("weakref", "multiprocessing", "contextlib", "subprocess", "monai_fusion"):
+        (folder / f"{module}.py").write_text(f"open({str(folder / PROOF)!r}, 'w').close()\n")
+    for program in ("gs", "eps2ps"):  # by which Pillow opens what is no picture
+        (folder / program).write_text(f"#!/bin/sh\ntouch {folder / PROOF}\n")
+        (folder / program).chmod(0o755)
+    Path("studies.csv").write_text(f"id,mri,functional\na,{pair[0]},{pair[1]}\n")
+    code, told = run_cohort(folder)
+    assert (code, "1 done, 0 failed" in told) == (0, True), told
+    [results] = (folder / "out" / "studies" / "a").iterdir()
+    postscript = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
+    (results / "contact_sheet.png").write_bytes(postscript)
+    (results / "report.json").write_text('{"warnings": [5]}')
+    pair[0].touch()
+    code, told = run_cohort(folder)
+    assert (code, "1 done, 0 failed" in told) == (0, True), told
+    assert json.loads((results / "report.json").read_text())["warnings"] == []  # fused again
+    (results / "contact_sheet.png").write_bytes(postscript)
+    code, told = run_cohort(folder)  # nothing to do but the report
+    assert (code, "Traceback" in told) == (0, False), told
+
+
+def test_links_in_the_results(folder: Path, pair: tuple[Path, Path]) -> None:
+    """What a run removes lies in its own folder."""
+    precious = folder / "outside" / ".precious.unfinished-x" / "file"
+    precious.parent.mkdir(parents=True)
+    precious.touch()
+    cohort = CohortFolder(folder / "out")
+    (folder / "out" / "studies").mkdir(parents=True)
+    (folder / "out" / "studies" / "a").symlink_to(folder / "outside")
+    for run in (cohort.sweep, lambda: cohort.sweep("a"), lambda: cohort.locked().__enter__()):
+        with pytest.raises(OutputError, match="is a link"):
+            run()
+    assert precious.is_file()
+
+
+@pytest.mark.parametrize("name", ["mri.png", "mri.jpg"])
+def test_pictures_that_are_programs(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow opens PostScript by a program outside: by no way does what is called a picture get there."""
+    monkeypatch.setenv("PATH", str(folder))
+    (folder / "gs").write_text(f"#!/bin/sh\ntouch {folder / PROOF}\n")
+    (folder / "gs").chmod(0o755)
+    for source in ("MRI", "PET"):
+        (folder / "data" / source).mkdir(parents=True)
+        file = folder / "data" / source / name
+        file.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\nshowpage\n")
+    data = folder / "data"
+    assert call("fuse", data / "MRI" / name, data / "PET" / name, "-o", folder / "out") == 3
+    assert call("evaluate", data, "-q", "-o", folder / "out") == 3
+    assert call("prepare", data, "--visible", "MRI", "--infrared", "PET", "-o", folder / "a.npy") == 3
+    assert call("prepare", data / "MRI", "-o", folder / "a.npy") == 3
 
 
 @pytest.mark.parametrize("text", TEXTS)

@@ -40,7 +40,7 @@ SESSION: dict[str, Any] = {
         "crosshair": [1.0, 2.0, 3.0],
         "windows": {"mri": [0, 600], "functional": [0, 9]},
         "palette": "hot_iron",
-        "layout": {"plane": "axial", "large": "mip", "pairs": {"swipe": ["mri", "alpha"]}, "center": None},
+        "layout": {"plane": "axial", "large": "mip", "pairs": {"swipe": ["mri", "alpha"]}, "center": [0.0, 0.0, 0.0]},
         "rois": [{"id": "R1", "kind": "sphere", "center": [0, 0, 0], "radius": 9.0, "plane": "axial"}],
         "distances": [{"id": "D1", "from": [0, 0, 0], "to": [1, 1, 1], "plane": "axial"}],
     },

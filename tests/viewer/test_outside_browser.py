@@ -144,6 +144,28 @@ def test_session_files(corrections: dict[str, Any], viewer: Viewer, tmp_path: Pa
     viewer.page.get_by_text("there is no image in it").or_(viewer.page.get_by_text("is DICOM")).wait_for()
 
 
+def test_half_a_state(viewer: Viewer, tmp_path: Path) -> None:
+    """A session file may leave out what the page has, or say null: the page then is as it is at the beginning."""
+    viewer.open_study("one")
+    session = json.loads(viewer.keep("view.session.json", tmp_path).read_text())
+    layouts: list[dict[str, Any]] = [
+        {"mode": "checkerboard", "pairs": {"swipe": ["mri", "alpha"]}},
+        {"mode": "swipe", "pairs": {"swipe": None}, "zoom": None, "center": None},
+        {"mode": "difference", "pairs": None, "layout": "grid", "plane": None},
+    ]
+    for i, layout in enumerate(layouts):
+        path = tmp_path / f"{i}.session.json"
+        path.write_text(json.dumps({**session, "state": {"layout": layout}}))
+        viewer.page.keyboard.press("Escape")
+        viewer.button("another").click()
+        viewer.button("demo").wait_for()
+        viewer.upload(path)
+        viewer.wait_open()
+        assert viewer.page.locator('[data-bind="mode"]').input_value() == layout["mode"]
+        viewer.press("ArrowUp")
+        viewer.drawn()
+
+
 @pytest.mark.parametrize("box", ["injection_time", "patient_weight", "injected_dose"])
 def test_boxes(box: str, viewer: Viewer, proof: Path) -> None:
     viewer.open_study("one")

@@ -43,8 +43,9 @@ export function keptLook(look) {
  * @param offers says whether the scene has a mode
  */
 export function restoreLook(look, kept, palette, offers) {
-  const { layout, image, mode, ...other } = kept || {};
-  for (const [name, value] of Object.entries(other)) if (name in look) look[name] = structuredClone(value);
+  const { layout, image, mode, pairs, ...other } = kept || {};
+  for (const [name, value] of Object.entries(other)) if (Object.hasOwn(look, name)) look[name] = structuredClone(value);
+  look.pairs = { ...look.pairs, ...structuredClone(pairs) };
   if (layout in LAYOUTS) look.layout = layout;
   if (IMAGES.includes(image)) look.image = image;
   if (mode in MODES && offers(mode)) look.mode = mode;
