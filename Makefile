@@ -11,7 +11,7 @@ demo: $(VENV)/.demo
 	$(BIN)/monai-fusion demo --output demo_output
 
 test: $(VENV)/.dev lint
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

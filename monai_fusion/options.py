@@ -18,7 +18,7 @@ from typing import Any
 
 from monai_fusion.errors import InputError
 
-__all__ = ["OPTIONS", "Option", "check_option", "check_options", "read_option"]
+__all__ = ["OPTIONS", "Option", "check_option", "check_options", "check_range", "read_option"]
 
 _LONGEST = 1024  # characters of a text: a DICOM UID has 64, a description 64
 _SHOWN = 80  # characters of a refused value in a message
@@ -173,20 +173,24 @@ def _choice_of(names: Callable[[], Sequence[str]], fold_case: bool = False) -> O
     return Option(lambda: f"one of {', '.join(names())}", check)
 
 
+def check_range(value: Any, lowest: float, highest: float, none_below: bool = False) -> list[float | None]:
+    """Two numbers within the limits, the lower one first (or None, if it may be).
+
+    Raises:
+        ValueError, TypeError: no such two.
+    """
+    if isinstance(value, (str, bytes, Mapping)):
+        raise ValueError(value)
+    lower, upper = value
+    low = None if none_below and lower is None else _finite(lower)
+    high = _finite(upper)
+    if not lowest <= (lowest if low is None else low) < high <= highest or not math.isfinite(high - (low or 0)):
+        raise ValueError(value)
+    return [low, high]
+
+
 def _range(what: str, lowest: float, highest: float, none_below: bool = False) -> Option:
-    """Two numbers within the limits, the lower one first (or None, if it may be)."""
-
-    def check(value: Any) -> list[float | None]:
-        if isinstance(value, (str, bytes, Mapping)):
-            raise ValueError(value)
-        lower, upper = value
-        low = None if none_below and lower is None else _finite(lower)
-        high = _finite(upper)
-        if not lowest <= (lowest if low is None else low) < high <= highest or not math.isfinite(high - (low or 0)):
-            raise ValueError(value)
-        return [low, high]
-
-    return Option(what, check)
+    return Option(what, lambda value: check_range(value, lowest, highest, none_below))
 
 
 def _path(what: str = "the path of a file") -> Option:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -17,23 +16,11 @@ from monai_fusion.data.report import REPORT_KEY, read_report, write_report
 from monai_fusion.data.source import facts_of, name_of
 from monai_fusion.errors import InputError
 from monai_fusion.foreground import foreground
+from monai_fusion.options import check_range
 
 __all__ = ["WindowIntensityd"]
 
 _FAR_OFF = 100  # an SUV is a few thousandths of Bq/ml; windows on an organ or on noise do not go as far
-
-
-def _is_range(pair: Any, lowest: float, highest: float, none_below: bool = False) -> bool:
-    """Are these two finite numbers within the limits, the lower one first (or None, if it may be)?"""
-    if not isinstance(pair, Sequence) or len(pair) != 2:
-        return False
-    lower, upper = pair
-    if none_below and lower is None:
-        lower = lowest
-    if not (isinstance(lower, Real) and isinstance(upper, Real)):
-        return False
-    low, high = float(lower), float(upper)
-    return lowest <= low < high <= highest and math.isfinite(high - low)
 
 
 class WindowIntensityd(MapTransform):
@@ -61,10 +48,19 @@ class WindowIntensityd(MapTransform):
     ) -> None:
         super().__init__(keys)
         name = ", ".join(str(key) for key in self.keys)
-        if window is not None and not _is_range(window, -math.inf, math.inf):
-            raise InputError(f"{name} window {window}: is empty or no window; give two numbers, the lower one first")
-        if not _is_range(percentiles, 0, 100, none_below=True):
-            raise InputError(f"{name} percentiles {percentiles}: give two numbers of 0 to 100, the lower one first")
+        try:
+            if window is not None:
+                check_range(window, -math.inf, math.inf)
+        except (ValueError, TypeError) as error:
+            raise InputError(
+                f"{name} window {window}: is empty or no window; give two numbers, the lower one first"
+            ) from error
+        try:
+            check_range(percentiles, 0, 100, none_below=True)
+        except (ValueError, TypeError) as error:
+            raise InputError(
+                f"{name} percentiles {percentiles}: give two numbers of 0 to 100, the lower one first"
+            ) from error
         self.percentiles = percentiles
         self.window = window
 

@@ -17,10 +17,10 @@ import pytest
 from bad_uploads import zipped
 from viewer_pair import write_pair
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
+pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
 
-from station_browser import ARGUMENTS, CHROMIUM  # noqa: E402
-from viewer_browser import Server, Viewer, viewing  # noqa: E402
+from station_browser import CHROMIUM
+from viewer_browser import Server, Viewer, browser, viewer, viewing  # noqa: F401 - fixtures
 
 if not CHROMIUM.is_file():
     pytest.skip(f"no browser at {CHROMIUM}", allow_module_level=True)
@@ -39,23 +39,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with viewing(folder, "--data-folder", str(folder / "data")) as running:
         yield running
         assert running.process.poll() is None
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def viewer(browser: Any, server: Server) -> Iterator[Viewer]:
-    viewer = Viewer(browser, server)
-    yield viewer
-    viewer.context.close()
-    assert viewer.errors == []
-    assert viewer.outside == set()
 
 
 @pytest.fixture

@@ -24,10 +24,10 @@ from PIL import Image
 from pydicom.uid import MRImageStorage, MultiFrameTrueColorSecondaryCaptureImageStorage
 from viewer_pair import LESION, LESION_SUV, MRI_AFFINE, MRI_SHAPE, NAME, write_pair
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
+pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
 
-from station_browser import ARGUMENTS, CHROMIUM  # noqa: E402
-from viewer_browser import Server, Viewer, viewing  # noqa: E402
+from station_browser import CHROMIUM
+from viewer_browser import Server, Viewer, browser, viewer, viewing  # noqa: F401 - fixtures
 
 if not CHROMIUM.is_file():
     pytest.skip(f"no browser at {CHROMIUM}", allow_module_level=True)
@@ -50,23 +50,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         assert running.process.poll() is None  # it outlived everything
     assert list(running.temporary.iterdir()) == []
     assert NAME.split("^")[0] not in running.log.read_text()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def viewer(browser: Any, server: Server) -> Iterator[Viewer]:
-    viewer = Viewer(browser, server)
-    yield viewer
-    viewer.context.close()
-    assert viewer.errors == []
-    assert viewer.outside == set()
 
 
 def check_dicom(objects: list[pydicom.Dataset], fused: nib.Nifti1Image, color: nib.Nifti1Image) -> None:

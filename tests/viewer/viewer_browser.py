@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from station_browser import PATIENCE, StationPage
+import pytest
+from station_browser import ARGUMENTS, CHROMIUM, PATIENCE, StationPage
 
-__all__ = ["Server", "Viewer", "viewing"]
+__all__ = ["Server", "Viewer", "browser", "viewer", "viewing"]
 
 _PROGRAM = "import sys; from monai_fusion.cli import main; sys.exit(main(sys.argv[1:]))"
 
@@ -147,3 +148,23 @@ class Viewer(StationPage):
     def outside(self) -> set[str]:
         """Whom the page asked for something, but for this machine; data: and blob: have no host."""
         return self.hosts - {"127.0.0.1", ""}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def viewer(browser: Any, server: Server) -> Iterator[Viewer]:
+    """A tab; afterwards nothing went wrong in it, and nothing outside of this machine was asked for anything."""
+    viewer = Viewer(browser, server)
+    yield viewer
+    viewer.context.close()
+    assert viewer.errors == []
+    assert viewer.outside == set()
