@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -209,3 +211,28 @@ def test_without_zarr(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         with pytest.raises(InputError, match=r"monai-fusion\[train\]"):
             StreamedPatches.write_grid(tmp_path / "patches.zarr", source, 16)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_of_format_2_is_not_opened(tmp_path):
+    """Its codecs may unpickle: what a chunk holds would run."""
+    folder = tmp_path / "old.zarr"
+    group = zarr.open_group(str(folder), mode="w", zarr_format=2)
+    group.create_array("patches", shape=(1, 2, 8, 8), chunks=(1, 2, 8, 8), dtype=np.uint8)
+    group.create_array("crc32", shape=(1,), chunks=(1,), dtype=np.uint32)
+    crc32 = json.loads((folder / "crc32" / ".zarray").read_text())
+    crc32["compressor"] = {"id": "pickle", "protocol": 5}
+    (folder / "crc32" / ".zarray").write_text(json.dumps(crc32))
+    (folder / "crc32" / "0").write_bytes(pickle.dumps(_Proof(tmp_path / "PROOF")))
+    with pytest.raises(InputError, match="not a store of patches"):
+        StreamedPatches(folder)
+    assert not (tmp_path / "PROOF").exists()
+
+
+class _Proof:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)

@@ -12,12 +12,14 @@ import pytest
 import torch
 from archive.fake_dicomweb import FakeDicomweb
 from conftest import AFFINE, head, save_dicom
-from payloads import TEXTS, call, folder, no_validation, pair, refusal  # noqa: F401 - fixtures
+from payloads import SHAPES, TEXTS, call, folder, no_validation, pair, refusal  # noqa: F401 - fixtures
 
 from monai_fusion.archive.settings import ArchiveSettings, read_settings
 from monai_fusion.errors import InputError
 from monai_fusion.networks import FusionStudent, load_checkpoint
 from monai_fusion.options import OPTIONS
+from monai_fusion.transforms.calibration import find_calibration
+from monai_fusion.workflow import bundle_root
 
 
 @pytest.fixture
@@ -113,3 +115,19 @@ def test_weights(folder: Path, pair: tuple[Path, Path]) -> None:
                 assert str(folder / "weights.pt") in refused
     torch.save({**state, "\x1b[2J": torch.zeros(1)}, folder / "weights.pt")
     assert call("fuse", *pair, "-o", folder / "out", "--checkpoint", folder / "weights.pt") == 3
+
+
+@pytest.mark.parametrize("payload", [*TEXTS, *SHAPES, 1, None])
+def test_metadata_of_weights(payload: Any) -> None:
+    """What a bundle's metadata says of its weights: a name of a calibration, under one key."""
+    output = {"outputs": {"pred": {"calibration": "soft_clip"}}}
+    sound = {"network_data_format": output, "models": {"teacher": {"calibration": "none"}}}
+    root = bundle_root()
+    assert find_calibration(root / "models" / "teacher.pt", root, sound) == "none"
+    assert find_calibration(root / "models" / "model.pt", root, sound) == "soft_clip"
+    for models in (payload, {"teacher": payload}, {"teacher": {"calibration": payload}}, {"teacher": {"other": 1}}):
+        with pytest.raises(InputError, match=r"the bundle's metadata: .*(models|teacher)"):
+            find_calibration(root / "models" / "teacher.pt", root, {**sound, "models": models})
+    for broken in ({}, {"outputs": payload}, {"outputs": {"pred": payload}}, {"outputs": {"pred": {}}}):
+        with pytest.raises(InputError, match="the bundle's metadata: "):
+            find_calibration(root / "models" / "model.pt", root, {"network_data_format": broken})

@@ -44,7 +44,7 @@ def test_options_of_the_command_line(text: str, pair: tuple[Path, Path], folder:
             assert code in ((0, 2, 3) if command == "cohort" or option == "--archives" else (2, 3)), (command, option)
 
 
-@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("text", TEXTS[:3])
 def test_names_of_files_and_folders(text: str, folder: Path, pair: tuple[Path, Path]) -> None:
     """Relative, as they are typed, so that a name begins with its sign: all of it is fused as if it were called mri."""
     usual = fuse(*pair).fused

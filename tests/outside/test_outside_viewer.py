@@ -130,6 +130,20 @@ def test_what_a_browser_says() -> None:
             assert known == {name: value for name, value in SESSION["state"].items() if name != place[0]}
 
 
+def test_regions_larger_than_a_patient() -> None:
+    """Measuring them would keep the server busy for hours."""
+    from monai_fusion.viewer.page_state import read_page_state
+
+    def rois(count: int, radius: float) -> list[dict[str, Any]]:
+        region = {"kind": "sphere", "center": [0.0, 0.0, 0.0], "radius": radius}
+        return [{"id": f"R{i}", **region} for i in range(count)]
+
+    for count, radius in ((1000, 60.0), (1, 500.0)):  # 905 l, 524 l
+        assert read_page_state({"rois": rois(count, radius)})["rois"] == rois(count, radius)
+    for count, radius in ((1001, 1.0), (1, 501.0), (2, 500.0), (1000, 62.1)):
+        assert read_page_state({"rois": rois(count, radius)})["rois"] is None
+
+
 @pytest.mark.parametrize("text", TEXTS)
 def test_names_of_uploads(text: str, folder: Path) -> None:
     from monai_fusion.viewer.images import find_images
