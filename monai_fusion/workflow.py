@@ -85,11 +85,13 @@ def open_bundle(
             bundle_root=_as_data(str(root)),
         )
         for name, value in values.items():
-            _set(workflow.parser, name, _as_data(value), file)
+            _check_id(workflow.parser, name, file)
+            workflow.parser[name] = _as_data(value)
         for name, value in configuration.items():
             if parent := next((given for given in values if _is_below(name, given)), None):
                 raise InputError(f"{name}: {parent} is given as a whole; set one of the two")
-            _set(workflow.parser, name, value, file)
+            _check_id(workflow.parser, name, file)
+            workflow.parser[name] = value
         workflow.initialize()
     return workflow
 
@@ -128,13 +130,11 @@ def _building(file: Path) -> Iterator[None]:
         ) from error
 
 
-def _set(parser: ConfigParser, name: str, content: Any, file: Path) -> None:
-    """Puts content into a configuration. Refuses an id that nothing would read; a component may be given more arguments
-    than the configuration names."""
+def _check_id(parser: ConfigParser, name: str, file: Path) -> None:
+    """Refuses an id that nothing would read; a component may be given more arguments than the configuration names."""
     parent, _ = ReferenceResolver.split_id(name, last=True)
     if not name or (name not in parser and not (parent and isinstance(parser.get(parent), dict))):
         raise InputError(f"{file}: there is no {name!r} to set; look the ids up in this file (--set ID=VALUE)")
-    parser[name] = content
 
 
 def fuse(
@@ -198,9 +198,9 @@ class PairFuser:
             images = {"mri": mri, "functional": functional, "output_dir": output_dir}
             try:
                 for name, value in check_options({**images, **values}).items():
-                    before = parser.get(name)
-                    _set(parser, name, _as_data(value), self._workflow.config_root_path / "inference.json")
-                    usual[name] = before
+                    _check_id(parser, name, self._workflow.config_root_path / "inference.json")
+                    usual[name] = parser[name]
+                    parser[name] = _as_data(value)
                 with quiet(_CHATTY):
                     self._workflow.initialize()
                 return _run(self._workflow, output_dir)

@@ -41,13 +41,13 @@ def find_device(name: str) -> str:
     return name
 
 
-def fuse_and_tell(mri: Any, functional: Any, output: Any, quiet: bool, /, **overrides: Any) -> FusionResult:
+def fuse_and_tell(mri: Any, functional: Any, output: Any, quiet: bool, /, **values: Any) -> FusionResult:
     """Fuses with a progress bar, and says what was warned of and where the results are; gives what `fuse` gives."""
-    with without(UNUSED if overrides.get("root") is None else ()):  # a bundle from elsewhere may use them
+    with without(UNUSED if values.get("root") is None else ()):  # a bundle from elsewhere may use them
         from monai_fusion.workflow import fuse
 
     progress = not quiet and sys.stderr.isatty()
-    result = fuse(mri, functional, output, **{"progress": progress, **overrides})
+    result = fuse(mri, functional, output, **{"progress": progress, **values})
     for warning in result.report["warnings"]:
         warn(warning)
     if not quiet:

@@ -54,4 +54,4 @@ def _inspect(args: argparse.Namespace) -> None:
         if not path_exists(path):
             raise InputError(f"{path}: there is no such file or folder; check the path")
     facts = inspect_series(find_series(paths, progress=not args.quiet and sys.stderr.isatty()))
-    tell(*(json.dumps(facts, indent=2) if args.json else format_inspection(facts)).split("\n"))
+    tell(*(json.dumps(facts, indent=2).split("\n") if args.json else format_inspection(facts)))

@@ -34,7 +34,7 @@ class CohortFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Makes the folder and keeps other runs out of it; the system opens the lock of a run that was killed.
+        """Makes the folder, keeps other runs out of it, and sweeps; the system opens the lock of a run that was killed.
 
         Raises:
             OutputError: it cannot be made, holds something else, or another run is at work in it.
@@ -48,8 +48,8 @@ class CohortFolder:
             if not self.store.exists() and any(self._is_foreign(entry) for entry in self.path.iterdir()):
                 raise OutputError(f"{self.path}: holds something else than a cohort's results; choose another folder")
             self.studies.mkdir(exist_ok=True)
-            for folder in (self.studies, *self.studies.iterdir()):
-                _check_no_link(folder)
+            _check_no_link(self.studies)
+            self.sweep()
         except Timeout as error:
             raise OutputError(
                 f"{self.path}: another run is at work in it; wait for its end, or choose another folder"

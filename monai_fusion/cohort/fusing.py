@@ -19,7 +19,7 @@ from monai_fusion.cohort.fingerprint import hash_study
 from monai_fusion.cohort.folder import CohortFolder, flush
 from monai_fusion.cohort.job import FusionOpening, StudyJob
 from monai_fusion.cohort.memory import estimate_memory
-from monai_fusion.cohort.study import DONE, FAILED, SKIPPED, Outcome, Study, UnusableRun
+from monai_fusion.cohort.study import DONE, FAILED, SKIPPED, Outcome, Study, UnusableRun, as_warnings
 from monai_fusion.data.zip_file import path_exists
 from monai_fusion.errors import InputError, OutputError
 from monai_fusion.workflow import PairFuser
@@ -116,11 +116,9 @@ def _writing() -> Iterator[None]:
 def _warnings(results: Path) -> tuple[str, ...] | None:
     """Of the report, which is there; None if it is none of ours: it may have been changed since it was written."""
     try:
-        warnings = json.loads((results / "report.json").read_text(encoding="utf-8"))["warnings"]
+        return as_warnings(json.loads((results / "report.json").read_text(encoding="utf-8"))["warnings"])
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
-    whole = isinstance(warnings, list) and all(isinstance(warning, str) for warning in warnings)
-    return tuple(warnings) if whole else None
 
 
 def _check_there(study: Study) -> None:

@@ -98,7 +98,6 @@ class CohortRun:
         fingerprint = hash_configuration(self.bundle, self.settings, self.configuration)
         folder = CohortFolder(self.output)
         with folder.locked(), ResultStore(folder.store) as store:
-            folder.sweep()
             try:
                 computed = self._fuse(studies, fingerprint, folder, store)
             finally:

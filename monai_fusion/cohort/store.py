@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from monai_fusion.cohort.causes import cause_of
-from monai_fusion.cohort.study import STATES, Outcome, is_folder_name
+from monai_fusion.cohort.study import STATES, Outcome, as_warnings, is_folder_name
 from monai_fusion.errors import OutputError
 
 __all__ = ["ResultStore", "StoredStudy"]
@@ -178,16 +178,15 @@ class ResultStore:
     def _checked(self, row: dict[str, Any]) -> StoredStudy:
         """The id and the key become the names of folders."""
         try:
-            warnings = json.loads(row["warnings"])
-            whole = isinstance(warnings, list) and all(isinstance(warning, str) for warning in warnings)
+            warnings = as_warnings(json.loads(row["warnings"]))
             named = all(is_folder_name(row[name]) for name in ("id", "key") if row[name] is not None)
-            if not whole or not named or not all(math.isfinite(row[name]) for name in ("seconds", "peak_mib")):
+            if not named or not all(math.isfinite(row[name]) for name in ("seconds", "peak_mib")):
                 raise ValueError
         except (ValueError, TypeError, RecursionError) as error:
             raise OutputError(
                 f"{self.path}: holds a study that no run wrote; choose another folder, or remove it"
             ) from error
-        return StoredStudy(**{**row, "warnings": tuple(warnings)})
+        return StoredStudy(**{**row, "warnings": warnings})
 
 
 def _own_tables() -> set[tuple[str, ...]]:

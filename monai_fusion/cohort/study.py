@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["DONE", "FAILED", "SKIPPED", "STATES", "Outcome", "Study", "UnusableRun", "is_folder_name"]
+__all__ = ["DONE", "FAILED", "SKIPPED", "STATES", "Outcome", "Study", "UnusableRun", "as_warnings", "is_folder_name"]
 
 DONE, FAILED, SKIPPED = STATES = ("done", "failed", "skipped")
 
@@ -15,6 +15,17 @@ DONE, FAILED, SKIPPED = STATES = ("done", "failed", "skipped")
 def is_folder_name(name: str) -> bool:
     """Does it name a folder within another one, and nothing above or below it?"""
     return name not in ("", ".", "..") and "/" not in name and "\0" not in name
+
+
+def as_warnings(value: object) -> tuple[str, ...]:
+    """The warnings of a report, as JSON has them.
+
+    Raises:
+        TypeError: it is no list of texts.
+    """
+    if not isinstance(value, list) or not all(isinstance(warning, str) for warning in value):
+        raise TypeError("no list of texts")
+    return tuple(value)
 
 
 @dataclass(frozen=True)

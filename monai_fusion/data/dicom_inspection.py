@@ -98,8 +98,8 @@ def _why_not(series: DicomSeries) -> str:
     return "derived" if series.derived else "not attenuation corrected"
 
 
-def format_inspection(facts: dict[str, Any]) -> str:
-    """A table of the series, and what would be fused, for a terminal."""
+def format_inspection(facts: dict[str, Any]) -> list[str]:
+    """A table of the series, and what would be fused, a line each."""
     rows = [("no.", "mod.", "description", "matrix", "spacing mm", "slices", "frame", "date", "notes")]
     for each in facts["series"]:
         rows.append(
@@ -139,7 +139,7 @@ def format_inspection(facts: dict[str, Any]) -> str:
             if same
             else f"{'both:':12} in different frames of reference: they must be registered"
         )
-    return "\n".join(map(printable, lines))
+    return lines
 
 
 def _name(series: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from monai_fusion.transforms.color import COLOR_MAPS
 
-__all__ = ["PALETTES", "PageState", "Request", "Strict", "Window", "Windows", "read_page_state", "read_request"]
+__all__ = ["PALETTES", "PageState", "Request", "Strict", "Windows", "read_page_state", "read_request"]
 
 #: What an image can be shown in.
 PALETTES = (*COLOR_MAPS, "inverse_grey")

@@ -120,20 +120,17 @@ class _Guard:
         from starlette.responses import PlainTextResponse
         from starlette.websockets import WebSocketClose
 
-        if scope["type"] in ("http", "websocket") and not _is_own(Headers(scope=scope)):
-            refusal = PlainTextResponse("Forbidden", status_code=403) if scope["type"] == "http" else WebSocketClose()
-            await refusal(scope, receive, send)
-            return
-        if scope["type"] == "http" and scope["path"] in _CLOSED:
-            await PlainTextResponse("Not found", status_code=404)(scope, receive, send)
-            return
-
         async def send_guarded(message: Any) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(_HEADERS)
             await send(message)
 
-        await self._app(scope, receive, send_guarded if scope["type"] == "http" else send)
+        app, http = self._app, scope["type"] == "http"
+        if scope["type"] in ("http", "websocket") and not _is_own(Headers(scope=scope)):
+            app = PlainTextResponse("Forbidden", status_code=403) if http else WebSocketClose()
+        elif http and scope["path"] in _CLOSED:
+            app = PlainTextResponse("Not found", status_code=404)
+        await app(scope, receive, send_guarded)
 
 
 def _is_own(headers: Any) -> bool:

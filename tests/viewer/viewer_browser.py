@@ -131,6 +131,8 @@ class Viewer(StationPage):
         return path
 
     def upload(self, *files: Path) -> None:
+        one = "document.querySelectorAll('input[type=file]').length === 1"
+        self.page.wait_for_function(one)  # for a moment the box of the last upload is there, too
         self.page.locator('input[type="file"]').set_input_files([str(file) for file in files])
 
     def refused(self) -> str:
